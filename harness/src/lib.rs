@@ -1,0 +1,4 @@
+//! The benchmark suite around `pointwise`: catalog, contenders, measuring, reporting.
+pub mod catalog;
+pub mod contender;
+pub mod record;

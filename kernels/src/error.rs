@@ -1,0 +1,176 @@
+//! Everything that can be refused, and what would be right instead.
+
+use core::fmt;
+
+/// Why a layer, a plan, a pack or a run was refused. Nothing was written when one is returned.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A size is zero.
+    ZeroDimension {
+        /// `n`, `c`, `k`, `h` or `w`.
+        name: &'static str,
+    },
+    /// A stride is zero.
+    ZeroStride {
+        /// `rows` or `columns`.
+        axis: &'static str,
+    },
+    /// The number of groups does not divide the channels.
+    GroupsDoNotDivide {
+        /// Groups asked for.
+        groups: usize,
+        /// Input channels.
+        c: usize,
+        /// Output channels.
+        k: usize,
+    },
+    /// The padding and stride are such that no output sees the input.
+    PaddingHidesInput {
+        /// `rows` or `columns`.
+        axis: &'static str,
+        /// Input size of that axis.
+        size: usize,
+        /// Stride of that axis.
+        stride: usize,
+        /// Padding before.
+        before: usize,
+        /// Padding after.
+        after: usize,
+    },
+    /// A tensor would take more than `isize::MAX` bytes.
+    TooLarge {
+        /// Which tensor.
+        what: &'static str,
+        /// The sizes whose product (for padding: sum) overflows.
+        sizes: Vec<usize>,
+    },
+    /// Clamp bounds that are NaN or out of order.
+    BadActivation {
+        /// Lower bound given.
+        lo: f32,
+        /// Upper bound given.
+        hi: f32,
+    },
+    /// A slice has the wrong number of elements.
+    WrongLength {
+        /// Which slice.
+        what: &'static str,
+        /// Elements given.
+        given: usize,
+        /// Elements the layer needs.
+        needed: usize,
+    },
+    /// The layer has a bias or residual and none was given.
+    Missing {
+        /// `bias` or `residual`.
+        what: &'static str,
+    },
+    /// A bias or residual was given and the layer has none.
+    Unexpected {
+        /// `bias` or `residual`.
+        what: &'static str,
+    },
+    /// Weights packed by one plan were given to a plan that packs another way.
+    PackedForAnotherPlan {
+        /// What they were packed for.
+        given: String,
+        /// What this plan packs for.
+        needed: String,
+    },
+    /// No kernel goes by that name.
+    UnknownKernel {
+        /// The name asked for.
+        name: String,
+    },
+    /// The kernel exists but this CPU, or the ISA cap, rules it out.
+    KernelUnavailable {
+        /// The name asked for.
+        name: String,
+        /// What it needs.
+        needs: &'static str,
+    },
+    /// No ISA goes by that name.
+    UnknownIsa {
+        /// The name asked for.
+        name: String,
+    },
+    /// A plan for zero threads.
+    ZeroThreads,
+    /// A forced blocking that the kernel cannot use.
+    BadBlocking {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Memory for packed weights or scratch could not be had.
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: usize,
+    },
+    /// A layer's text form could not be read.
+    BadLayerText {
+        /// The text given.
+        text: String,
+        /// The part that is wrong.
+        part: String,
+        /// What would be right there.
+        expected: &'static str,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::ZeroDimension { name } => write!(f, "{name} is 0; every size is at least 1"),
+            Error::ZeroStride { axis } => {
+                write!(f, "the stride of {axis} is 0; it is at least 1")
+            }
+            Error::GroupsDoNotDivide { groups, c, k } => {
+                write!(
+                    f,
+                    "{groups} groups do not divide c = {c} and k = {k}; groups must divide both"
+                )
+            }
+            Error::PaddingHidesInput { axis, size, stride, before, after } => write!(
+                f,
+                "with padding {before} before and {after} after, stride {stride} skips all {size} \
+                 {axis} of the input; pad less or stride less"
+            ),
+            Error::TooLarge { what, sizes } => {
+                write!(f, "the {what} with sizes {sizes:?} would exceed isize::MAX bytes")
+            }
+            Error::BadActivation { lo, hi } => {
+                write!(f, "clamp({lo}, {hi}): bounds must not be NaN, and lo ≤ hi")
+            }
+            Error::WrongLength { what, given, needed } => {
+                write!(f, "{what} has {given} elements; this layer needs {needed}")
+            }
+            Error::Missing { what } => {
+                write!(f, "the layer has a {what} and none was given")
+            }
+            Error::Unexpected { what } => {
+                write!(f, "a {what} was given and the layer has none")
+            }
+            Error::PackedForAnotherPlan { given, needed } => {
+                write!(f, "weights packed for {given} were given to a plan that needs {needed}")
+            }
+            Error::UnknownKernel { name } => {
+                write!(f, "no kernel is named `{name}`; `kernels()` lists them")
+            }
+            Error::KernelUnavailable { name, needs } => {
+                write!(f, "kernel `{name}` needs {needs}, which this CPU or the ISA cap rules out")
+            }
+            Error::UnknownIsa { name } => {
+                write!(f, "no ISA is named `{name}`; there are scalar, avx2, avx512 and neon")
+            }
+            Error::ZeroThreads => write!(f, "0 threads; a plan is for at least 1"),
+            Error::BadBlocking { why } => write!(f, "this blocking cannot be used: {why}"),
+            Error::OutOfMemory { bytes } => write!(f, "{bytes} bytes could not be allocated"),
+            Error::BadLayerText { text, part, expected } => {
+                write!(f, "layer `{text}`: `{part}` is not {expected}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Error {}

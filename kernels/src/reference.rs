@@ -1,0 +1,110 @@
+//! The definition that every kernel is held to, one output after another.
+
+use crate::{Error, Layer, Layout};
+
+/// Computes `layer` the slow, obvious way: each output is one chain of fused multiply-adds from
+/// its bias (or +0) over its group's inputs in ascending order, then the residual is added, then
+/// the activation applied. Every kernel, layout and thread count gives these bits.
+///
+/// `input` and the result lie in the layer's layout; `weights` are `[k][c / groups]`.
+///
+/// # Errors
+/// Those of [`Layer::check`], and [`Error::WrongLength`], [`Error::Missing`] or
+/// [`Error::Unexpected`] when a slice does not fit the layer.
+pub fn reference(
+    layer: &Layer,
+    input: &[f32],
+    weights: &[f32],
+    bias: Option<&[f32]>,
+    residual: Option<&[f32]>,
+) -> Result<Vec<f32>, Error> {
+    let shape = layer.check()?;
+    expect_len("input", input.len(), shape.input_len)?;
+    expect_len("weights", weights.len(), shape.weights_len)?;
+    expect_optional("bias", bias, layer.bias, layer.k)?;
+    expect_optional("residual", residual, layer.residual, shape.output_len)?;
+    let mut output = try_zeroed(shape.output_len)?;
+
+    let Layer { n, c, k, h, w, stride: [sh, sw], groups, .. } = *layer;
+    let (cg, kg) = (c / groups, k / groups);
+    let x_at = |image, channel, row, column| match layer.layout {
+        Layout::Nchw => ((image * c + channel) * h + row) * w + column,
+        Layout::Nhwc => ((image * h + row) * w + column) * c + channel,
+    };
+    let y_at = |image, channel, row, column| match layer.layout {
+        Layout::Nchw => ((image * k + channel) * shape.oh + row) * shape.ow + column,
+        Layout::Nhwc => ((image * shape.oh + row) * shape.ow + column) * k + channel,
+    };
+    // `[c][k]`, so that the outputs of one pixel advance together and the compiler may put
+    // them in lanes: the order along each chain is untouched.
+    let mut by_input = try_zeroed(shape.weights_len)?;
+    for channel in 0..k {
+        for i in 0..cg {
+            by_input[(channel / kg * cg + i) * kg + channel % kg] = weights[channel * cg + i];
+        }
+    }
+    let mut x = try_zeroed(cg)?;
+    let mut v = try_zeroed(kg)?;
+    let arch = pulp::Arch::new();
+    for (image, oy, ox, group) in (0..n).flat_map(|image| {
+        (0..shape.oh).flat_map(move |oy| {
+            (0..shape.ow).flat_map(move |ox| (0..groups).map(move |group| (image, oy, ox, group)))
+        })
+    }) {
+        match bias {
+            Some(bias) => v.copy_from_slice(&bias[group * kg..][..kg]),
+            None => v.fill(0.0),
+        }
+        if (shape.rows.start..shape.rows.end).contains(&oy)
+            && (shape.columns.start..shape.columns.end).contains(&ox)
+        {
+            let iy = shape.rows.origin + (oy - shape.rows.start) * sh;
+            let ix = shape.columns.origin + (ox - shape.columns.start) * sw;
+            for (i, x) in x.iter_mut().enumerate() {
+                *x = input[x_at(image, group * cg + i, iy, ix)];
+            }
+            let filters = &by_input[group * cg * kg..][..cg * kg];
+            arch.dispatch(|| {
+                for (x, weights) in x.iter().zip(filters.chunks_exact(kg)) {
+                    for (v, weight) in v.iter_mut().zip(weights) {
+                        *v = weight.mul_add(*x, *v);
+                    }
+                }
+            });
+        }
+        for (i, v) in v.iter().enumerate() {
+            let at = y_at(image, group * kg + i, oy, ox);
+            let v = residual.map_or(*v, |residual| v + residual[at]);
+            output[at] = layer.activation.apply(v);
+        }
+    }
+    Ok(output)
+}
+
+/// A zeroed vector, or the error that says how much could not be had.
+pub(crate) fn try_zeroed(len: usize) -> Result<Vec<f32>, Error> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { bytes: len * size_of::<f32>() })?;
+    v.resize(len, 0.0);
+    Ok(v)
+}
+
+/// Refuses a slice of another length.
+pub(crate) fn expect_len(what: &'static str, given: usize, needed: usize) -> Result<(), Error> {
+    if given == needed { Ok(()) } else { Err(Error::WrongLength { what, given, needed }) }
+}
+
+/// Refuses an optional slice that is given where the layer has none, or the reverse.
+pub(crate) fn expect_optional(
+    what: &'static str,
+    given: Option<&[f32]>,
+    wanted: bool,
+    needed: usize,
+) -> Result<(), Error> {
+    match given {
+        Some(given) if wanted => expect_len(what, given.len(), needed),
+        Some(_) => Err(Error::Unexpected { what }),
+        None if wanted => Err(Error::Missing { what }),
+        None => Ok(()),
+    }
+}
