@@ -58,9 +58,9 @@ impl Isa {
             Isa::Scalar => true,
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => pulp::aarch64::Neon::try_new().is_some(),
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => pulp::x86::V3::try_new().is_some(),
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => pulp::x86::V4::try_new().is_some(),
             #[allow(unreachable_patterns)]
             _ => false,

@@ -1,0 +1,197 @@
+//! The registry: every kernel compiled in, one line each.
+//!
+//! A kernel is a register tile on one ISA and a choice of what lies in the lanes. Its smaller
+//! sizes, for tails, come from the ISA's menu of tiles.
+
+use crate::Isa;
+use crate::micro::{LINE, ROWS, TileFn, tile};
+
+/// What the lanes of a kernel's vectors are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Output channels in lanes, pixels broadcast. NHWC in its natural order; NCHW results are
+    /// stored across the lanes.
+    Outputs,
+    /// Pixels in lanes, weights broadcast. NCHW in its natural order; NHWC inputs are packed
+    /// across and results stored across the lanes.
+    Pixels,
+}
+
+impl Family {
+    /// `outputs` or `pixels`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Family::Outputs => "outputs",
+            Family::Pixels => "pixels",
+        }
+    }
+}
+
+/// One micro-kernel: a register tile of [`rows`](Kernel::rows) broadcast values ×
+/// [`columns`](Kernel::columns) lanes.
+pub struct Kernel {
+    name: &'static str,
+    isa: Isa,
+    family: Family,
+    rows: usize,
+    vectors: usize,
+    menu: &'static Menu,
+}
+
+impl Kernel {
+    /// `f32-ISA-FAMILY-ROWSxCOLUMNS`, the family being `ol` (outputs in lanes) or `pl` (pixels
+    /// in lanes).
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The instruction set it is written for.
+    pub const fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// What lies in its lanes.
+    pub const fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Broadcast values of the tile: pixels, or output channels.
+    pub const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Lanes of the tile: output channels, or pixels.
+    pub const fn columns(&self) -> usize {
+        self.vectors * self.isa.lanes()
+    }
+
+    /// Vectors of the tile: columns ÷ lanes of the ISA.
+    pub const fn vectors(&self) -> usize {
+        self.vectors
+    }
+
+    /// Whether this CPU runs it.
+    pub fn is_available(&self) -> bool {
+        self.isa.is_available() && !self.menu.line.is_empty()
+    }
+
+    /// The function for a tile of `rows` × `vectors`, its broadcast values in rows or in a line.
+    pub(crate) fn tile(&self, rows: usize, vectors: usize, in_rows: bool) -> TileFn {
+        let menu = if in_rows { self.menu.rows } else { self.menu.line };
+        menu[vectors - 1][rows - 1]
+    }
+}
+
+impl core::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Kernel {}
+
+/// Every kernel of the library, those that this CPU or build cannot run included.
+pub fn kernels() -> &'static [Kernel] {
+    REGISTRY
+}
+
+/// Registers a kernel: `name, ISA, family, rows, vectors, menu`.
+macro_rules! registry {
+    ($($name:literal $isa:ident $family:ident $rows:literal $vectors:literal $menu:ident;)*) => {
+        static REGISTRY: &[Kernel] = &[$(Kernel {
+            name: $name,
+            isa: Isa::$isa,
+            family: Family::$family,
+            rows: $rows,
+            vectors: $vectors,
+            menu: &$menu,
+        }),*];
+    };
+}
+
+registry! {
+    "f32-scalar-ol-4x4"   Scalar Outputs  4 4 SCALAR;
+    "f32-scalar-pl-4x4"   Scalar Pixels   4 4 SCALAR;
+    "f32-neon-ol-8x8"     Neon   Outputs  8 2 NEON;
+    "f32-neon-ol-8x12"    Neon   Outputs  8 3 NEON;
+    "f32-neon-ol-6x16"    Neon   Outputs  6 4 NEON;
+    "f32-neon-pl-8x8"     Neon   Pixels   8 2 NEON;
+    "f32-neon-pl-8x12"    Neon   Pixels   8 3 NEON;
+    "f32-neon-pl-6x16"    Neon   Pixels   6 4 NEON;
+    "f32-avx2-ol-12x8"    Avx2   Outputs 12 1 AVX2;
+    "f32-avx2-ol-6x16"    Avx2   Outputs  6 2 AVX2;
+    "f32-avx2-ol-4x24"    Avx2   Outputs  4 3 AVX2;
+    "f32-avx2-pl-12x8"    Avx2   Pixels  12 1 AVX2;
+    "f32-avx2-pl-6x16"    Avx2   Pixels   6 2 AVX2;
+    "f32-avx2-pl-4x24"    Avx2   Pixels   4 3 AVX2;
+    "f32-avx512-ol-28x16" Avx512 Outputs 28 1 AVX512;
+    "f32-avx512-ol-14x32" Avx512 Outputs 14 2 AVX512;
+    "f32-avx512-ol-9x48"  Avx512 Outputs  9 3 AVX512;
+    "f32-avx512-ol-6x64"  Avx512 Outputs  6 4 AVX512;
+    "f32-avx512-pl-28x16" Avx512 Pixels  28 1 AVX512;
+    "f32-avx512-pl-14x32" Avx512 Pixels  14 2 AVX512;
+    "f32-avx512-pl-9x48"  Avx512 Pixels   9 3 AVX512;
+    "f32-avx512-pl-6x64"  Avx512 Pixels   6 4 AVX512;
+}
+
+/// The tiles of one ISA: `[vectors − 1][rows − 1]`, for each form of the broadcast values.
+pub(crate) struct Menu {
+    rows: &'static [&'static [TileFn]],
+    line: &'static [&'static [TileFn]],
+}
+
+/// The menu of one ISA: for each count of vectors, the counts of rows.
+macro_rules! menu {
+    ($token:ty; $($vectors:literal: $($rows:literal)*;)*) => {
+        Menu {
+            rows: &[$(&[$(tile::<$token, $rows, $vectors, ROWS>),*]),*],
+            line: &[$(&[$(tile::<$token, $rows, $vectors, LINE>),*]),*],
+        }
+    };
+}
+
+static SCALAR: Menu = menu! { pulp::Scalar;
+    1: 1 2 3 4;
+    2: 1 2 3 4;
+    3: 1 2 3 4;
+    4: 1 2 3 4;
+};
+
+#[cfg(target_arch = "x86_64")]
+static AVX2: Menu = menu! { pulp::x86::V3;
+    1: 1 2 3 4 5 6 7 8 9 10 11 12;
+    2: 1 2 3 4 5 6;
+    3: 1 2 3 4;
+};
+
+#[cfg(target_arch = "x86_64")]
+static AVX512: Menu = menu! { pulp::x86::V4;
+    1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28;
+    2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+    3: 1 2 3 4 5 6 7 8 9;
+    4: 1 2 3 4 5 6;
+};
+
+#[cfg(target_arch = "aarch64")]
+static NEON: Menu = menu! { pulp::aarch64::Neon;
+    1: 1 2 3 4 5 6 7 8;
+    2: 1 2 3 4 5 6 7 8;
+    3: 1 2 3 4 5 6 7 8;
+    4: 1 2 3 4 5 6;
+};
+
+/// What stands for the menu of an ISA that this build is not for.
+macro_rules! absent {
+    ($($menu:ident)*) => { $(static $menu: Menu = Menu { rows: &[], line: &[] };)* };
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+absent!(AVX2 AVX512);
+#[cfg(not(target_arch = "aarch64"))]
+absent!(NEON);

@@ -1,0 +1,208 @@
+//! The register tile: the one inner loop that all kernels share.
+//!
+//! A tile is `M` broadcast values times `V` vectors. Per step of the reduction it does
+//!
+//! ```text
+//! b[0..V]  ← V vector loads                      (one panel row)
+//! for i in 0..M:
+//!     a ← broadcast of one value                 (one row of the other operand)
+//!     for v in 0..V: acc[i][v] ← a·b[v] + acc[i][v]
+//! ```
+//!
+//! and nothing else: `M·V` fused multiply-adds for `M + V` loads. What is broadcast and what
+//! lies in lanes is the caller's choice: pixels × outputs, or outputs × pixels. Each accumulator
+//! is one chain over the inputs in ascending order, which is what makes the bits the same in
+//! every tile, ISA and layout.
+//!
+//! Departures from the sketch: the `M` values come either from `M` rows (`ROWS`: NHWC pixels, a
+//! fixed pitch apart, consecutive inputs adjacent) or from one packed or channel-major line
+//! (`LINE`: adjacent, a step apart); and the finished tile goes out directly when all its lanes
+//! are wanted in memory order, else through [`finish`].
+//!
+//! Limits: `M·V + V + 1` vectors must fit in the register file (32 on AVX-512 and NEON, 16 on
+//! AVX2), and `M·V` must cover latency × pipes of the multiply-add (8 on most cores).
+
+mod finish;
+mod vector;
+
+pub(crate) use finish::Offsets;
+pub(crate) use vector::Vector;
+
+use pulp::{NullaryFnOnce, Simd};
+
+/// Operands and destination of one tile. Strides are in elements.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile {
+    /// Steps of the reduction.
+    pub(crate) depth: usize,
+    /// First broadcast value; value `i` of step `s` is `a[i·a_stride + s]` in the `ROWS` form
+    /// and `a[i + s·a_stride]` in the `LINE` form.
+    pub(crate) a: *const f32,
+    /// Between rows, or between steps.
+    pub(crate) a_stride: usize,
+    /// First vector; those of step `s` start at `b[s·b_step]`.
+    pub(crate) b: *const f32,
+    /// Between steps.
+    pub(crate) b_step: usize,
+    /// Where the chains start: one value a row if `start_by_row`, else one a lane.
+    pub(crate) start: *const f32,
+    /// What `start` is indexed by.
+    pub(crate) start_by_row: bool,
+    /// Element (0, 0) of the result.
+    pub(crate) y: *mut f32,
+    /// Element (0, 0) of the residual, at the result's strides; null if there is none.
+    pub(crate) residual: *const f32,
+    /// Between rows of the result.
+    pub(crate) y_row: usize,
+    /// Where lane `j` of the result lies.
+    pub(crate) y_lanes: Offsets,
+    /// Lanes that are wanted; the others are padding.
+    pub(crate) lanes: usize,
+    /// Values below become `lo`, if it is above −∞.
+    pub(crate) lo: f32,
+    /// Values above become `hi`, if it is below +∞.
+    pub(crate) hi: f32,
+}
+
+/// Where the `M` broadcast values of a step lie.
+pub(crate) const ROWS: bool = true;
+/// Where the `M` broadcast values of a step lie.
+pub(crate) const LINE: bool = false;
+
+/// Computes one tile.
+///
+/// # Safety
+/// The ISA behind it is available. With `M`, `V` those of the function, `L` the ISA's lanes:
+/// all values that the form reads of `a` and all `V·L` of each step of `b` are readable, `start`
+/// holds `M` or `V·L` values, every element `(i < M, j < lanes)` of `y` is writable by this call
+/// alone, of `residual` readable, and `1 ≤ lanes ≤ V·L`.
+pub(crate) type TileFn = unsafe fn(&Tile);
+
+/// The tile function of one ISA, size and form.
+///
+/// # Safety
+/// As [`TileFn`] says.
+pub(crate) unsafe fn tile<S: Vector, const M: usize, const V: usize, const FORM: bool>(t: &Tile) {
+    struct Call<'a, S, const M: usize, const V: usize, const FORM: bool>(S, &'a Tile);
+    impl<S: Vector, const M: usize, const V: usize, const FORM: bool> NullaryFnOnce
+        for Call<'_, S, M, V, FORM>
+    {
+        type Output = ();
+        #[inline(always)]
+        fn call(self) {
+            // SAFETY: the caller of `tile` vouches for the pointers, and `S` exists.
+            unsafe { compute::<S, M, V, FORM>(self.0, self.1) }
+        }
+    }
+    // SAFETY: the caller vouches that the ISA is available.
+    let simd = unsafe { S::assume_available() };
+    simd.call(Call::<S, M, V, FORM>(simd, t));
+}
+
+/// # Safety
+/// As [`TileFn`] says.
+#[inline(always)]
+unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(simd: S, t: &Tile) {
+    let lanes = S::F32_LANES;
+    let mut acc = [[simd.splat_f32s(0.0); V]; M];
+    // SAFETY: `start` holds M values by row, else V·L; the loop stays within both.
+    unsafe {
+        if t.start_by_row {
+            for (i, row) in acc.iter_mut().enumerate() {
+                *row = [simd.splat_f32s(*t.start.add(i)); V];
+            }
+        } else {
+            for v in 0..V {
+                let start = load::<S>(t.start.add(v * lanes));
+                for row in &mut acc {
+                    row[v] = start;
+                }
+            }
+        }
+    }
+    let (mut a, mut b) = (t.a, t.b);
+    for _ in 0..t.depth {
+        let mut vectors = [simd.splat_f32s(0.0); V];
+        for (v, vector) in vectors.iter_mut().enumerate() {
+            // SAFETY: within the V·L readable elements of this step.
+            *vector = unsafe { load::<S>(b.add(v * lanes)) };
+        }
+        for (i, row) in acc.iter_mut().enumerate() {
+            // SAFETY: value `i` of this step, readable by contract.
+            let value = unsafe { *a.add(if FORM == ROWS { i * t.a_stride } else { i }) };
+            let value = simd.splat_f32s(value);
+            for (sum, vector) in row.iter_mut().zip(&vectors) {
+                *sum = simd.mul_add_f32s(value, *vector, *sum);
+            }
+        }
+        // Past the last step these may leave the buffers, so they are moved without a claim to
+        // stay inside; they are not read again.
+        a = a.wrapping_add(if FORM == ROWS { 1 } else { t.a_stride });
+        b = b.wrapping_add(t.b_step);
+    }
+    if t.lanes == V * lanes && matches!(t.y_lanes, Offsets::Adjacent) {
+        // SAFETY: all M × V·L elements are the caller's, lanes adjacent.
+        unsafe { store_whole(simd, &mut acc, t) };
+    } else {
+        // A copy, so that the accumulators themselves are never indexed and stay in registers.
+        let spilled = acc;
+        // SAFETY: as above; `finish` keeps to `t.lanes` of them.
+        unsafe { finish::finish::<S>(spilled.as_flattened(), V, t) };
+    }
+}
+
+/// Residual, clamp and store of a tile whose lanes are all wanted and adjacent in memory.
+///
+/// # Safety
+/// `M` rows of `V·L` elements at `t.y` are writable, and readable at a non-null `t.residual`.
+#[inline(always)]
+unsafe fn store_whole<S: Vector, const M: usize, const V: usize>(
+    simd: S,
+    acc: &mut [[S::f32s; V]; M],
+    t: &Tile,
+) {
+    let lanes = S::F32_LANES;
+    if !t.residual.is_null() {
+        for (i, row) in acc.iter_mut().enumerate() {
+            for (v, sum) in row.iter_mut().enumerate() {
+                // SAFETY: element (i, v·L) of the residual and the L − 1 after it.
+                let residual = unsafe { load::<S>(t.residual.add(i * t.y_row + v * lanes)) };
+                *sum = simd.add_f32s(*sum, residual);
+            }
+        }
+    }
+    if t.lo > f32::NEG_INFINITY {
+        let lo = simd.splat_f32s(t.lo);
+        for sum in acc.as_flattened_mut() {
+            *sum = simd.at_least(*sum, lo);
+        }
+    }
+    if t.hi < f32::INFINITY {
+        let hi = simd.splat_f32s(t.hi);
+        for sum in acc.as_flattened_mut() {
+            *sum = simd.at_most(*sum, hi);
+        }
+    }
+    for (i, row) in acc.iter().enumerate() {
+        for (v, sum) in row.iter().enumerate() {
+            // SAFETY: element (i, v·L) of the result and the L − 1 after it.
+            unsafe { store::<S>(t.y.add(i * t.y_row + v * lanes), *sum) };
+        }
+    }
+}
+
+/// # Safety
+/// One vector is readable at `from`.
+#[inline(always)]
+unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
+    // SAFETY: by contract; `f32s` is plain old data of as many `f32` as the vector has lanes.
+    unsafe { from.cast::<S::f32s>().read_unaligned() }
+}
+
+/// # Safety
+/// One vector is writable at `to`.
+#[inline(always)]
+unsafe fn store<S: Simd>(to: *mut f32, value: S::f32s) {
+    // SAFETY: by contract.
+    unsafe { to.cast::<S::f32s>().write_unaligned(value) }
+}
