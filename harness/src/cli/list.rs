@@ -56,9 +56,9 @@ fn kernels(options: &Options, output: &mut Output) -> Result<(), Failure> {
             output.row(&json!({
                 "kernel": kernel.name(),
                 "isa": kernel.isa().name(),
-                "family": kernel.family(),
-                "mr": kernel.mr(),
-                "nr": kernel.nr(),
+                "family": kernel.family().name(),
+                "rows": kernel.rows(),
+                "columns": kernel.columns(),
                 "available": why_not.is_none(),
                 "why_not": why_not,
             }))?;
@@ -67,8 +67,8 @@ fn kernels(options: &Options, output: &mut Output) -> Result<(), Failure> {
         table.row([
             kernel.name().to_owned(),
             kernel.isa().name().to_owned(),
-            kernel.family().to_owned(),
-            format!("{}×{}", kernel.mr(), kernel.nr()),
+            kernel.family().name().to_owned(),
+            format!("{}×{}", kernel.rows(), kernel.columns()),
             why_not.map_or_else(|| "yes".to_owned(), |why| format!("no: {why}")),
         ]);
     }

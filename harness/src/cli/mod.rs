@@ -81,10 +81,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let mut output = Output::new(cli.options.json);
-    let result = match &cli.command {
-        Some(command) => command.run(&cli.options, &mut output),
-        None => todo!(),
-    };
+    let result = run(cli, &mut output);
     let result = result.and_then(|outcome| output.finish().map(|()| outcome));
     match result {
         Ok(outcome) => outcome.exit_code(),
@@ -93,6 +90,14 @@ pub(crate) fn main() -> ExitCode {
             output::note(format_args!("pointwise: {failure}"));
             failure.exit_code()
         }
+    }
+}
+
+fn run(mut cli: Cli, output: &mut Output) -> Result<Outcome, Failure> {
+    cli.options.complete()?;
+    match &cli.command {
+        Some(command) => command.run(&cli.options, output),
+        None => tour::run(&cli.options, output),
     }
 }
 

@@ -76,6 +76,19 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Takes what is left open from the environment, as the library does: the same cap must hold
+    /// for plans and for the listing of kernels.
+    ///
+    /// # Errors
+    /// When `POINTWISE_ISA` names no ISA.
+    pub(crate) fn complete(&mut self) -> Result<(), pointwise::Error> {
+        if self.isa.is_none() {
+            let variable = std::env::var("POINTWISE_ISA").unwrap_or_default();
+            self.isa = Some(variable).filter(|v| !v.is_empty()).map(|v| v.parse()).transpose()?;
+        }
+        Ok(())
+    }
+
     /// Threads that each contender runs on: one, unless `--threads` says otherwise.
     pub(crate) fn threads(&self) -> usize {
         self.threads.unwrap_or(1)
