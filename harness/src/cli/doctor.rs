@@ -21,11 +21,7 @@ pub(super) struct Args {
     quick: bool,
 }
 
-pub(super) fn run(
-    args: &Args,
-    options: &Options,
-    output: &mut Output,
-) -> Result<Outcome, Failure> {
+pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let progress = Progress::default();
     let examination = doctor::examine(options.threads_or_all(), args.quick, &progress)?;
     if output.json {

@@ -3,7 +3,9 @@
 //! A command is a file with its `Args` and `run`, a variant of [`Command`], and a line in
 //! [`Command::run`].
 
+mod doctor;
 mod failure;
+mod fault;
 mod field;
 mod interrupt;
 mod list;
@@ -12,6 +14,8 @@ mod output;
 mod progress;
 mod selection;
 mod table;
+mod tour;
+mod verify;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -53,12 +57,16 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     List(list::Args),
+    Doctor(doctor::Args),
+    Verify(verify::Args),
 }
 
 impl Command {
     fn run(&self, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
         match self {
             Command::List(args) => list::run(args, options, output),
+            Command::Doctor(args) => doctor::run(args, options, output),
+            Command::Verify(args) => verify::run(args, options, output),
         }
     }
 }

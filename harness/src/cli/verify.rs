@@ -8,8 +8,8 @@ use super::options::{Options, cpus};
 use super::output::{Output, note};
 use super::progress::Progress;
 use super::selection::{self, label};
-use pointwise_harness::catalog::{self, Unique};
 use super::table::{Side, Table};
+use pointwise_harness::catalog::{self, Unique};
 use pointwise_harness::contender::{Contender, Refusal};
 use pointwise_harness::measure;
 use pointwise_harness::verify::{self, Checker};
@@ -51,11 +51,7 @@ pub(super) struct Checked<'a> {
     pub(super) verdicts: Vec<Verdict>,
 }
 
-pub(super) fn run(
-    args: &Args,
-    options: &Options,
-    output: &mut Output,
-) -> Result<Outcome, Failure> {
+pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Everything)?;
     let rows = selection::layers(options)?;
     let field = fault::planted(field.present()?);
@@ -102,10 +98,8 @@ pub(super) fn check<'a>(
             }
             progress.at(&problem.layer);
             let checker = Checker::new(&problem.layer, seed);
-            let verdicts = field
-                .iter()
-                .map(|contender| verdict(&checker, *contender, options))
-                .collect();
+            let verdicts =
+                field.iter().map(|contender| verdict(&checker, *contender, options)).collect();
             progress.step();
             Some((index, Checked { problem, verdicts }))
         };
