@@ -1,0 +1,290 @@
+//! Reading a file of layers: the catalog's own, or a user's.
+
+use super::Entry;
+use core::fmt;
+use pointwise::Layer;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Why a file of layers was refused. Nothing of it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// The file could not be read.
+    Read {
+        /// Its path.
+        file: String,
+        /// What the system said.
+        why: String,
+    },
+    /// The file holds no layer.
+    Empty {
+        /// Its name.
+        file: String,
+    },
+    /// A line is wrong.
+    Line {
+        /// The file's name.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// It does not have one, three or four columns.
+    Columns {
+        /// How many it has.
+        found: usize,
+    },
+    /// The multiplicity is not a number from 1 up.
+    Count {
+        /// What is there.
+        given: String,
+    },
+    /// The fourth column is not `head`.
+    Mark {
+        /// What is there.
+        given: String,
+    },
+    /// The layer can't be read, or [`Layer::check`] refuses it.
+    Layer {
+        /// What is there.
+        given: String,
+        /// What is wrong with it, and what would be right.
+        why: String,
+    },
+    /// An earlier line has the same name.
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The line that has it.
+        first: usize,
+    },
+}
+
+impl fmt::Display for CatalogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CatalogError::Read { file, why } => write!(f, "can't read layers from {file}: {why}"),
+            CatalogError::Empty { file } => {
+                write!(f, "{file} holds no layer; {}", Problem::EXPECTED)
+            }
+            CatalogError::Line { file, line, problem } => write!(f, "{file}:{line}: {problem}"),
+        }
+    }
+}
+
+impl core::error::Error for CatalogError {}
+
+impl Problem {
+    const EXPECTED: &'static str = "a line is `COUNT NAME LAYER`, `COUNT NAME LAYER head` or \
+                                    `LAYER`, such as `3 conv2_x.1x1b c64h56w56k256/bias+relu`";
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Columns { found } => write!(f, "{found} columns; {}", Self::EXPECTED),
+            Problem::Count { given } => write!(
+                f,
+                "the multiplicity `{given}` is not a whole number from 1 up; {}",
+                Self::EXPECTED
+            ),
+            Problem::Mark { given } => {
+                write!(f, "`{given}` after the layer; only `head` can stand there")
+            }
+            // A layer's own error names the text where it is about the text.
+            Problem::Layer { given, why } if why.contains(given) => write!(f, "{why}"),
+            Problem::Layer { given, why } => write!(f, "`{given}`: {why}"),
+            Problem::NameTaken { name, first } => write!(
+                f,
+                "line {first} is already named `{name}`; raise its multiplicity or choose another \
+                 name"
+            ),
+        }
+    }
+}
+
+/// Reads layers from text, one a line: `COUNT NAME LAYER`, with `head` after it for layers to be
+/// left out of geometric means, or a layer alone, whose name is then its text form. A `#` at the
+/// start of a word begins a comment; empty lines are skipped.
+///
+/// `network` is the name that the entries and errors carry.
+///
+/// ```
+/// use pointwise_harness::catalog::parse;
+/// let entries = parse("mine", "# my network\n3 reduce c256h56w56k64/bias+relu\nc64h7w7k8\n")?;
+/// assert_eq!((entries[0].count, entries[0].name.as_str()), (3, "reduce"));
+/// assert_eq!(entries[1].name, "nhwc/n1c64h7w7k8");
+/// let error = parse("mine", "many reduce c256h56w56k64").unwrap_err();
+/// assert!(error.to_string().starts_with("mine:1: the multiplicity `many` is not"));
+/// # Ok::<(), pointwise_harness::catalog::CatalogError>(())
+/// ```
+///
+/// # Errors
+/// [`CatalogError::Line`] for the first line that is wrong, [`CatalogError::Empty`] if there is
+/// no layer.
+pub fn parse(network: &str, text: &str) -> Result<Vec<Entry>, CatalogError> {
+    read(network, network, text)
+}
+
+/// Reads a file of layers; see [`parse`]. The network is named after the file, less its extension.
+///
+/// # Errors
+/// [`CatalogError`]: the file can't be read, isn't UTF-8, has a wrong line, or holds no layer.
+pub fn load(path: &Path) -> Result<Vec<Entry>, CatalogError> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CatalogError::Read { file: file.clone(), why: error.to_string() })?;
+    let network = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    read(&network, &file, &text)
+}
+
+fn read(network: &str, file: &str, text: &str) -> Result<Vec<Entry>, CatalogError> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut lines = HashMap::new();
+    // Some editors put a byte-order mark ahead of the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    for (line, content) in (1..).zip(text.lines()) {
+        let columns: Vec<&str> =
+            content.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
+        let fail = |problem| CatalogError::Line { file: file.to_owned(), line, problem };
+        let Some(entry) = entry(network, &columns).map_err(fail)? else { continue };
+        if let Some(first) = lines.insert(entry.name.clone(), line) {
+            return Err(fail(Problem::NameTaken { name: entry.name, first }));
+        }
+        entries.push(entry);
+    }
+    if entries.is_empty() {
+        return Err(CatalogError::Empty { file: file.to_owned() });
+    }
+    Ok(entries)
+}
+
+fn entry(network: &str, columns: &[&str]) -> Result<Option<Entry>, Problem> {
+    let (count, name, text, mark) = match *columns {
+        [] => return Ok(None),
+        [text] => ("1", None, text, None),
+        [count, name, text] => (count, Some(name), text, None),
+        [count, name, text, mark] => (count, Some(name), text, Some(mark)),
+        _ => return Err(Problem::Columns { found: columns.len() }),
+    };
+    let count = count
+        .parse()
+        .ok()
+        .filter(|count| *count >= 1)
+        .ok_or_else(|| Problem::Count { given: count.to_owned() })?;
+    if let Some(mark) = mark.filter(|mark| *mark != "head") {
+        return Err(Problem::Mark { given: mark.to_owned() });
+    }
+    let layer = layer(text)
+        .map_err(|error| Problem::Layer { given: text.to_owned(), why: error.to_string() })?;
+    let name = name.map_or_else(|| layer.to_string(), str::to_owned);
+    Ok(Some(Entry { network: network.to_owned(), name, count, head: mark.is_some(), layer }))
+}
+
+/// Reads and checks a layer's text form.
+pub(super) fn layer(text: &str) -> Result<Layer, pointwise::Error> {
+    let layer: Layer = text.parse()?;
+    layer.check()?;
+    Ok(layer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_every_form() {
+        let text = "\u{feff}# header\r\n\r\n  2 a c4h3w3k5/bias # why\r\n1 fc c8h1w1k9 head\n\
+                    \tnchw/n2c4h3w3k5\n#! figures 3\n1 issue#7 c1h1w1k1";
+        let entries = parse("mine", text).unwrap();
+        let short: Vec<_> = entries
+            .iter()
+            .map(|e| (e.network.as_str(), e.name.as_str(), e.count, e.head, e.layer.to_string()))
+            .collect();
+        let own = |text: &str| text.to_owned();
+        assert_eq!(
+            short,
+            [
+                ("mine", "a", 2, false, own("nhwc/n1c4h3w3k5/bias")),
+                ("mine", "fc", 1, true, own("nhwc/n1c8h1w1k9")),
+                ("mine", "nchw/n2c4h3w3k5", 1, false, own("nchw/n2c4h3w3k5")),
+                ("mine", "issue#7", 1, false, own("nhwc/n1c1h1w1k1")),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        let given = |text: &str| text.to_owned();
+        for (text, line, problem) in [
+            ("a c4h3w3k5", 1, Problem::Columns { found: 2 }),
+            ("# x\n\n1 a c4h3w3k5 head b", 3, Problem::Columns { found: 5 }),
+            ("0 a c4h3w3k5", 1, Problem::Count { given: given("0") }),
+            ("-1 a c4h3w3k5", 1, Problem::Count { given: given("-1") }),
+            ("two a c4h3w3k5", 1, Problem::Count { given: given("two") }),
+            (
+                "99999999999999999999999 a c4h3w3k5",
+                1,
+                Problem::Count { given: given("99999999999999999999999") },
+            ),
+            ("1 a c4h3w3k5 tail", 1, Problem::Mark { given: given("tail") }),
+            (
+                "1 a c4h3w3k5\n2 b c4h3w3k5\n1 a c8h3w3k5",
+                3,
+                Problem::NameTaken { name: given("a"), first: 1 },
+            ),
+            (
+                "c4h3w3k5\nnhwc/n1c4h3w3k5",
+                2,
+                Problem::NameTaken { name: given("nhwc/n1c4h3w3k5"), first: 1 },
+            ),
+        ] {
+            let expected = CatalogError::Line { file: given("f"), line, problem };
+            assert_eq!(parse("f", text), Err(expected), "{text}");
+        }
+        for (text, part) in [
+            ("1 a c4h3w3", "c4h3w3"),
+            ("1 a c4h0w3k5", "c4h0w3k5"),
+            ("1 a c4h3w3k5/g3", "c4h3w3k5/g3"),
+            ("1 a c4h3w3k5/s0", "c4h3w3k5/s0"),
+            ("1 a c4h3w3k5/clamp=2..1", "clamp"),
+            ("nhwc/c4294967296h4294967296w4294967296k1", "input"),
+        ] {
+            let error = parse("f", text).unwrap_err();
+            assert!(matches!(
+                &error,
+                CatalogError::Line { line: 1, problem: Problem::Layer { .. }, .. }
+            ));
+            let said = error.to_string();
+            assert!(said.starts_with("f:1: ") && said.contains(part), "{said}");
+            assert_eq!(said.lines().count(), 1);
+        }
+        for text in ["", "\n\n", "# only\n#comments", "\u{feff}"] {
+            assert_eq!(parse("f", text), Err(CatalogError::Empty { file: given("f") }), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn files_are_named_in_errors_and_name_the_network() {
+        let folder = std::env::temp_dir().join(format!("pointwise-layers-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("my.net.txt");
+        let missing = load(&path).unwrap_err().to_string();
+        assert!(missing.contains("my.net.txt"), "{missing}");
+        std::fs::write(&path, "2 a c4h3w3k5\n").unwrap();
+        assert_eq!(load(&path).unwrap()[0].network, "my.net");
+        std::fs::write(&path, "2 a\n").unwrap();
+        assert!(load(&path).unwrap_err().to_string().contains("my.net.txt:1: 2 columns"));
+        std::fs::write(&path, b"\xff\xfe").unwrap();
+        assert!(matches!(load(&path), Err(CatalogError::Read { .. })));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
