@@ -14,7 +14,7 @@
 
 use crate::environment::DefaultEnvironment;
 use crate::memory::with_scratch;
-use crate::micro::{Offsets, Tile};
+use crate::micro::{Line, Offsets, Tile};
 use crate::panels::{Packed, Panel};
 use crate::pixels::{Even, Pixels, Span, even_parts};
 use crate::{Error, Family, Kernel, Layer, Shape};
@@ -343,34 +343,21 @@ impl Run<'_> {
 
     /// Copies pixels to `[c][width]`, zeros filling the lanes past the last.
     fn pack_line(&self, unit: &Unit, input: usize, to: &mut [f32]) {
-        let channel = self.pixels.input.channel;
         let mut done = 0;
         // Evenly spaced pieces of the unit.
         for span in
             self.pixels.spans(unit.span.first, unit.span.first + unit.span.count, Even::Both)
         {
-            let from = &self.input[input + span.input..];
-            let pixel = self.pixels.input.pixel;
-            if pixel == 1 {
-                for (c, line) in to.chunks_exact_mut(unit.width).enumerate() {
-                    line[done..][..span.count].copy_from_slice(&from[c * channel..][..span.count]);
-                }
-            } else if channel == 1 {
-                let depth = self.packed.packing.depth();
-                for i in 0..span.count {
-                    let lane = to[done + i..].iter_mut().step_by(unit.width);
-                    for (value, to) in from[i * pixel..][..depth].iter().zip(lane) {
-                        *to = *value;
-                    }
-                }
-            } else {
-                for (c, line) in to.chunks_exact_mut(unit.width).enumerate() {
-                    let values = from[c * channel..].iter().step_by(pixel);
-                    for (value, to) in values.zip(&mut line[done..][..span.count]) {
-                        *to = *value;
-                    }
-                }
-            }
+            let line = Line {
+                from: &self.input[input + span.input..],
+                channel: self.pixels.input.channel,
+                pixel: self.pixels.input.pixel,
+                depth: self.packed.packing.depth(),
+                count: span.count,
+                width: unit.width,
+            };
+            // SAFETY: the plan checked that the CPU runs this kernel's ISA.
+            unsafe { self.kernel.pack_line()(&line, &mut to[done..]) };
             done += span.count;
         }
         if done < unit.width {

@@ -4,7 +4,7 @@
 //! sizes, for tails, come from the ISA's menu of tiles.
 
 use crate::Isa;
-use crate::micro::{LINE, ROWS, TileFn, tile};
+use crate::micro::{LINE, LineFn, ROWS, TileFn, line, tile};
 
 /// What the lanes of a kernel's vectors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,13 +72,18 @@ impl Kernel {
 
     /// Whether this CPU runs it.
     pub fn is_available(&self) -> bool {
-        self.isa.is_available() && !self.menu.line.is_empty()
+        self.isa.is_available() && self.menu.pack.is_some()
     }
 
     /// The function for a tile of `rows` × `vectors`, its broadcast values in rows or in a line.
     pub(crate) fn tile(&self, rows: usize, vectors: usize, in_rows: bool) -> TileFn {
         let menu = if in_rows { self.menu.rows } else { self.menu.line };
         menu[vectors - 1][rows - 1]
+    }
+
+    /// The function that packs lines.
+    pub(crate) fn pack_line(&self) -> LineFn {
+        self.menu.pack.unwrap_or(line::<pulp::Scalar>)
     }
 }
 
@@ -144,6 +149,7 @@ registry! {
 pub(crate) struct Menu {
     rows: &'static [&'static [TileFn]],
     line: &'static [&'static [TileFn]],
+    pack: Option<LineFn>,
 }
 
 /// The menu of one ISA: for each count of vectors, the counts of rows.
@@ -152,6 +158,7 @@ macro_rules! menu {
         Menu {
             rows: &[$(&[$(tile::<$token, $rows, $vectors, ROWS>),*]),*],
             line: &[$(&[$(tile::<$token, $rows, $vectors, LINE>),*]),*],
+            pack: Some(line::<$token>),
         }
     };
 }
@@ -188,7 +195,7 @@ static NEON: Menu = menu! { pulp::aarch64::Neon;
 
 /// What stands for the menu of an ISA that this build is not for.
 macro_rules! absent {
-    ($($menu:ident)*) => { $(static $menu: Menu = Menu { rows: &[], line: &[] };)* };
+    ($($menu:ident)*) => { $(static $menu: Menu = Menu { rows: &[], line: &[], pack: None };)* };
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -23,9 +23,11 @@
 //! AVX2), and `M·V` must cover latency × pipes of the multiply-add (8 on most cores).
 
 mod finish;
+mod line;
 mod vector;
 
 pub(crate) use finish::Offsets;
+pub(crate) use line::{Line, LineFn, line};
 pub(crate) use vector::Vector;
 
 use pulp::{NullaryFnOnce, Simd};
@@ -78,6 +80,8 @@ pub(crate) const LINE: bool = false;
 /// alone, of `residual` readable, and `1 ≤ lanes ≤ V·L`.
 pub(crate) type TileFn = unsafe fn(&Tile);
 
+const PF: usize = 8;
+
 /// The tile function of one ISA, size and form.
 ///
 /// # Safety
@@ -126,6 +130,10 @@ unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(s
         for (v, vector) in vectors.iter_mut().enumerate() {
             // SAFETY: within the V·L readable elements of this step.
             *vector = unsafe { load::<S>(b.add(v * lanes)) };
+        }
+        if FORM == LINE {
+            simd.prefetch(a.wrapping_add(PF * t.a_stride));
+            simd.prefetch(a.wrapping_add(PF * t.a_stride + M));
         }
         for (i, row) in acc.iter_mut().enumerate() {
             // SAFETY: value `i` of this step, readable by contract.

@@ -13,6 +13,82 @@ pub(crate) trait Vector: Simd {
     /// Runs `op` with the ISA's instructions enabled; `op` must inline.
     fn call<Op: NullaryFnOnce>(self, op: Op) -> Op::Output;
 
+    /// `to[j·to_pitch + i] = from[i·from_pitch + j]` for `i`, `j` below 8.
+    ///
+    /// # Safety
+    /// Those elements are readable and writable.
+    #[inline(always)]
+    unsafe fn transpose8(
+        self,
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+    ) {
+        for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+            // SAFETY: a quarter of the caller's block.
+            unsafe {
+                self.transpose4(
+                    from.add(i * from_pitch + j),
+                    from_pitch,
+                    to.add(j * to_pitch + i),
+                    to_pitch,
+                );
+            }
+        }
+    }
+
+    /// The same for `i`, `j` below 4.
+    ///
+    /// # Safety
+    /// Those elements are readable and writable.
+    #[inline(always)]
+    unsafe fn transpose4(
+        self,
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+    ) {
+        for i in 0..4 {
+            for j in 0..4 {
+                // SAFETY: an element of the caller's block.
+                unsafe { *to.add(j * to_pitch + i) = *from.add(i * from_pitch + j) };
+            }
+        }
+    }
+
+    /// `to[i] = from[2·i]` for `i` below 8; reads `from[..15]`.
+    ///
+    /// # Safety
+    /// Those elements are readable and writable.
+    #[inline(always)]
+    unsafe fn every_second8(self, from: *const f32, to: *mut f32) {
+        // SAFETY: halves of the caller's 15 and 8 elements.
+        unsafe {
+            self.every_second4(from, to);
+            self.every_second4(from.add(8), to.add(4));
+        }
+    }
+
+    /// `to[i] = from[2·i]` for `i` below 4; reads `from[..7]`.
+    ///
+    /// # Safety
+    /// Those elements are readable and writable.
+    #[inline(always)]
+    unsafe fn every_second4(self, from: *const f32, to: *mut f32) {
+        for i in 0..4 {
+            // SAFETY: one of the caller's elements.
+            unsafe { *to.add(i) = *from.add(2 * i) };
+        }
+    }
+
+    /// Asks for the cache line of `at` to be brought near; `at` may be any address.
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        let _ = at;
+    }
+
     /// `if v < lo { lo } else { v }` in each lane.
     #[inline(always)]
     fn at_least(self, v: Self::f32s, lo: Self::f32s) -> Self::f32s {
@@ -40,6 +116,7 @@ impl Vector for Scalar {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{NullaryFnOnce, Vector};
+    use core::arch::x86_64::{__m128, __m256, __m256d};
     use pulp::Simd;
     use pulp::x86::{V3, V4};
 
@@ -56,6 +133,112 @@ mod x86 {
                 #[inline(always)]
                 fn call<Op: NullaryFnOnce>(self, op: Op) -> Op::Output {
                     self.vectorize(op)
+                }
+
+                #[inline(always)]
+                unsafe fn transpose8(
+                    self,
+                    from: *const f32,
+                    from_pitch: usize,
+                    to: *mut f32,
+                    to_pitch: usize,
+                ) {
+                    let avx = self.avx;
+                    // Halves of rows i and i + 4 side by side, so that what is left to do stays
+                    // within 128-bit lanes.
+                    let halves = |i: usize, j: usize| {
+                        // SAFETY: four elements each of rows i and i + 4 of the block.
+                        unsafe {
+                            let low = from.add(i * from_pitch + j).cast::<__m128>();
+                            let high = from.add((i + 4) * from_pitch + j).cast::<__m128>();
+                            let low = avx._mm256_castps128_ps256(low.read_unaligned());
+                            avx._mm256_insertf128_ps::<1>(low, high.read_unaligned())
+                        }
+                    };
+                    for j in [0, 4] {
+                        let (a, b, c, d) = (halves(0, j), halves(1, j), halves(2, j), halves(3, j));
+                        let ab = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
+                        let cd = (avx._mm256_unpacklo_ps(c, d), avx._mm256_unpackhi_ps(c, d));
+                        let columns = [
+                            avx._mm256_shuffle_ps::<0x44>(ab.0, cd.0),
+                            avx._mm256_shuffle_ps::<0xEE>(ab.0, cd.0),
+                            avx._mm256_shuffle_ps::<0x44>(ab.1, cd.1),
+                            avx._mm256_shuffle_ps::<0xEE>(ab.1, cd.1),
+                        ];
+                        for (i, column) in columns.into_iter().enumerate() {
+                            // SAFETY: eight elements of column j + i of the block.
+                            unsafe {
+                                to.add((j + i) * to_pitch).cast::<__m256>().write_unaligned(column);
+                            }
+                        }
+                    }
+                }
+
+                #[inline(always)]
+                unsafe fn transpose4(
+                    self,
+                    from: *const f32,
+                    from_pitch: usize,
+                    to: *mut f32,
+                    to_pitch: usize,
+                ) {
+                    let sse = self.sse;
+                    // SAFETY: four elements of row i of the block.
+                    let row = |i: usize| unsafe {
+                        from.add(i * from_pitch).cast::<__m128>().read_unaligned()
+                    };
+                    let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+                    let ab = (sse._mm_unpacklo_ps(a, b), sse._mm_unpackhi_ps(a, b));
+                    let cd = (sse._mm_unpacklo_ps(c, d), sse._mm_unpackhi_ps(c, d));
+                    let columns = [
+                        sse._mm_movelh_ps(ab.0, cd.0),
+                        sse._mm_movehl_ps(cd.0, ab.0),
+                        sse._mm_movelh_ps(ab.1, cd.1),
+                        sse._mm_movehl_ps(cd.1, ab.1),
+                    ];
+                    for (i, column) in columns.into_iter().enumerate() {
+                        // SAFETY: four elements of column i of the block.
+                        unsafe { to.add(i * to_pitch).cast::<__m128>().write_unaligned(column) };
+                    }
+                }
+
+                #[inline(always)]
+                unsafe fn every_second8(self, from: *const f32, to: *mut f32) {
+                    // The second load starts one early, so that neither reads past `from[14]`.
+                    // SAFETY: from[..8] and from[7..15] are the caller's 15.
+                    let (a, b) = unsafe {
+                        (
+                            from.cast::<__m256>().read_unaligned(),
+                            from.add(7).cast::<__m256>().read_unaligned(),
+                        )
+                    };
+                    let picked = self.avx._mm256_shuffle_ps::<0xD8>(a, b);
+                    let picked = self.avx2._mm256_permute4x64_pd::<0xD8>(
+                        self.avx._mm256_castps_pd(picked),
+                    );
+                    // SAFETY: the caller's 8.
+                    unsafe { to.cast::<__m256d>().write_unaligned(picked) };
+                }
+
+                #[inline(always)]
+                unsafe fn every_second4(self, from: *const f32, to: *mut f32) {
+                    // SAFETY: from[..4] and from[3..7] are the caller's 7.
+                    let (a, b) = unsafe {
+                        (
+                            from.cast::<__m128>().read_unaligned(),
+                            from.add(3).cast::<__m128>().read_unaligned(),
+                        )
+                    };
+                    let picked = self.sse._mm_shuffle_ps::<0xD8>(a, b);
+                    // SAFETY: the caller's 4.
+                    unsafe { to.cast::<__m128>().write_unaligned(picked) };
+                }
+
+                #[inline(always)]
+                fn prefetch(self, at: *const f32) {
+                    use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+                    // SAFETY: a prefetch reads nothing and faults on no address.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
                 }
 
                 #[inline(always)]
@@ -84,5 +267,32 @@ impl Vector for pulp::aarch64::Neon {
     #[inline(always)]
     fn call<Op: NullaryFnOnce>(self, op: Op) -> Op::Output {
         self.vectorize(op)
+    }
+
+    #[inline(always)]
+    unsafe fn transpose4(
+        self,
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+    ) {
+        use core::arch::aarch64::{vcombine_f32, vget_high_f32, vget_low_f32, vld1q_f32, vst1q_f32};
+        use core::arch::aarch64::{vtrn1q_f32, vtrn2q_f32};
+        // SAFETY: NEON is there, and the accesses are the 16 elements of the caller's block.
+        unsafe {
+            let row = |i: usize| vld1q_f32(from.add(i * from_pitch));
+            let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+            let (ab, cd) = ((vtrn1q_f32(a, b), vtrn2q_f32(a, b)), (vtrn1q_f32(c, d), vtrn2q_f32(c, d)));
+            let columns = [
+                vcombine_f32(vget_low_f32(ab.0), vget_low_f32(cd.0)),
+                vcombine_f32(vget_low_f32(ab.1), vget_low_f32(cd.1)),
+                vcombine_f32(vget_high_f32(ab.0), vget_high_f32(cd.0)),
+                vcombine_f32(vget_high_f32(ab.1), vget_high_f32(cd.1)),
+            ];
+            for (i, column) in columns.into_iter().enumerate() {
+                vst1q_f32(to.add(i * to_pitch), column);
+            }
+        }
     }
 }
