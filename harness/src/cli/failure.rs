@@ -2,6 +2,7 @@
 
 use pointwise_harness::catalog::{CatalogError, FilterError};
 use pointwise_harness::measure::PoolError;
+use pointwise_harness::record::FileError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ pub(crate) enum Failure {
     Pool(PoolError),
     /// Everything that the filters let through is missing here.
     NothingAvailable { absent: Vec<(String, String)> },
+    /// A record file, or the environment beside it, cannot be read or written.
+    Records(FileError),
     /// A file cannot be opened, read or written.
     File { path: PathBuf, access: Access, source: io::Error },
     /// A file holds something that is not what it should be.
@@ -103,6 +106,7 @@ impl fmt::Display for Failure {
                 }
                 Ok(())
             }
+            Failure::Records(error) => error.fmt(f),
             Failure::File { path, access, source } => {
                 let verb = match access {
                     Access::Read => "read",
@@ -140,5 +144,11 @@ impl From<CatalogError> for Failure {
 impl From<PoolError> for Failure {
     fn from(error: PoolError) -> Self {
         Failure::Pool(error)
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Failure::Records(error)
     }
 }

@@ -1,11 +1,18 @@
 //! Ctrl-C and termination requests, noticed between samples instead of killing the process.
 
+use super::failure::Failure;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+
+/// Catches SIGINT and SIGTERM for the rest of the process.
+pub(crate) fn install() -> Result<Interrupt, Failure> {
+    Interrupt::catch()
+        .map_err(|error| Failure::Machine { what: "cannot catch signals", why: error.to_string() })
+}
 
 /// Remembers the signal that asked the process to stop. A second one ends it at once.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +22,7 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Catches SIGINT and SIGTERM for the rest of the process.
-    pub(crate) fn install() -> io::Result<Self> {
+    fn catch() -> io::Result<Self> {
         let interrupt = Interrupt::default();
         for signal in [SIGINT, SIGTERM] {
             // In this order the first signal finds the flag still down and only raises it.

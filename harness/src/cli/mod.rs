@@ -3,6 +3,7 @@
 //! A command is a file with its `Args` and `run`, a variant of [`Command`], and a line in
 //! [`Command::run`].
 
+mod bench;
 mod doctor;
 mod failure;
 mod fault;
@@ -12,6 +13,8 @@ mod list;
 mod options;
 mod output;
 mod progress;
+mod results;
+mod run;
 mod selection;
 mod table;
 mod tour;
@@ -59,6 +62,7 @@ enum Command {
     List(list::Args),
     Doctor(doctor::Args),
     Verify(verify::Args),
+    Bench(bench::Args),
 }
 
 impl Command {
@@ -67,6 +71,7 @@ impl Command {
             Command::List(args) => list::run(args, options, output),
             Command::Doctor(args) => doctor::run(args, options, output),
             Command::Verify(args) => verify::run(args, options, output),
+            Command::Bench(args) => bench::run(args, options, output),
         }
     }
 }

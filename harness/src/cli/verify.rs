@@ -3,7 +3,7 @@
 use super::failure::{Failure, Outcome};
 use super::fault;
 use super::field::{self, Preset, reason};
-use super::interrupt::Interrupt;
+use super::interrupt::{self, Interrupt};
 use super::options::{Options, cpus};
 use super::output::{Output, note};
 use super::progress::Progress;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     let field = field::contenders(options, Preset::Everything)?;
     let rows = selection::layers(options)?;
     let field = fault::planted(field.present()?);
-    let interrupt = Interrupt::install()?;
+    let interrupt = interrupt::install()?;
     let problems = catalog::unique(&rows);
     let layers = problems.len();
     let checked = check(problems, &field, options, args.seed, &interrupt)?;

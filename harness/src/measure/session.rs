@@ -192,7 +192,7 @@ mod tests {
     /// Takes as long as it is told, or fails at the `fails_at`th run; notes each run in a log.
     struct Scripted {
         name: &'static str,
-        ns: Box<dyn FnMut(u64) -> u64>,
+        ns: Box<dyn FnMut(u64) -> u64 + Send>,
         fails_at: u64,
         runs: u64,
         clock: Fake,
@@ -233,7 +233,7 @@ mod tests {
         fn scripted(
             &self,
             name: &'static str,
-            ns: impl FnMut(u64) -> u64 + 'static,
+            ns: impl FnMut(u64) -> u64 + Send + 'static,
             fails_at: u64,
         ) -> Box<dyn Prepared> {
             let (clock, log) = (self.clock.clone(), self.log.clone());
