@@ -66,12 +66,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Contenders)?;
     let rows = selection::layers(options)?;
-    let field = fault::planted(field.present()?);
+    let field = fault::planted(field.present(options)?);
     let mut writer = args.file.as_deref().map(open).transpose()?;
     let interrupt = interrupt::install()?;
     let settings = match args.quick {
-        true => Settings::quick(options.cache),
-        false => Settings::thorough(options.cache),
+        true => Settings::quick(options.cache()),
+        false => Settings::thorough(options.cache()),
     };
     let settings = match args.time {
         Some(time) => settings.budget(time),

@@ -3,6 +3,7 @@
 use pointwise_harness::catalog::{CatalogError, FilterError};
 use pointwise_harness::measure::PoolError;
 use pointwise_harness::record::FileError;
+use pointwise_harness::report::ReportError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,8 +45,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// A layer, plan or kernel was refused.
     Pointwise(pointwise::Error),
-    /// A filter lets nothing through; `see` is the command that lists what there is.
-    Filter { error: FilterError, see: &'static str },
+    /// A filter lets nothing through; `see` is what lists the names there are.
+    Filter { error: FilterError, see: Option<&'static str> },
     /// A file of layers cannot be used.
     Catalog(CatalogError),
     /// There cannot be that many threads.
@@ -54,6 +55,8 @@ pub(crate) enum Failure {
     NothingAvailable { absent: Vec<(String, String)> },
     /// A record file, or the environment beside it, cannot be read or written.
     Records(FileError),
+    /// A report cannot be made of the records.
+    Report(ReportError),
     /// A file cannot be opened, read or written.
     File { path: PathBuf, access: Access, source: io::Error },
     /// A file holds something that is not what it should be.
@@ -93,7 +96,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Usage(text) => f.write_str(text),
             Failure::Pointwise(error) => error.fmt(f),
-            Failure::Filter { error: error @ FilterError::NoMatch { .. }, see } => {
+            Failure::Filter { error: error @ FilterError::NoMatch { .. }, see: Some(see) } => {
                 write!(f, "{error} (`pointwise list {see}` shows all)")
             }
             Failure::Filter { error, .. } => error.fmt(f),
@@ -107,6 +110,7 @@ impl fmt::Display for Failure {
                 Ok(())
             }
             Failure::Records(error) => error.fmt(f),
+            Failure::Report(error) => error.fmt(f),
             Failure::File { path, access, source } => {
                 let verb = match access {
                     Access::Read => "read",
@@ -150,5 +154,11 @@ impl From<PoolError> for Failure {
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
         Failure::Records(error)
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        Failure::Report(error)
     }
 }

@@ -27,18 +27,34 @@ impl Field {
         self.everyone.iter().map(|(contender, why_not)| (&**contender, why_not.clone()))
     }
 
-    /// Those that can run; tells which are left out, and fails when nobody is left.
-    pub(crate) fn present(&self) -> Result<Vec<&dyn Contender>, Failure> {
-        let mut present = Vec::new();
-        let mut absent = Vec::new();
-        for (contender, why_not) in &self.everyone {
-            match why_not {
-                None => present.push(&**contender),
-                Some(why) => absent.push((contender.name().to_owned(), why.clone())),
-            }
-        }
+    /// Those that can run. Tells which are left out: of those that were named why, of the others
+    /// in a line.
+    ///
+    /// # Errors
+    /// When nobody is left.
+    pub(crate) fn present(&self, options: &Options) -> Result<Vec<&dyn Contender>, Failure> {
+        let present = self.present_quietly();
+        let mut absent: Vec<(String, String)> = self
+            .everyone
+            .iter()
+            .filter_map(|(contender, why)| Some((contender.name().to_owned(), why.clone()?)))
+            .collect();
         if present.is_empty() {
             return Err(Failure::NothingAvailable { absent });
+        }
+        if options.kernel.is_empty() && options.contender.is_empty() {
+            let names: Vec<&str> = absent
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .filter(|name| kernel_named(name).is_none())
+                .collect();
+            if !names.is_empty() {
+                note(format_args!(
+                    "not on this machine: {} (`pointwise list contenders` says why)",
+                    names.join(", ")
+                ));
+            }
+            return Ok(present);
         }
         while let Some((_, why)) = absent.first().cloned() {
             let alike = absent.extract_if(.., |(_, other)| *other == why);
@@ -46,6 +62,12 @@ impl Field {
             note(format_args!("left out: {}: {why}", names.join(", ")));
         }
         Ok(present)
+    }
+
+    /// Those that can run, if any.
+    pub(crate) fn present_quietly(&self) -> Vec<&dyn Contender> {
+        let here = self.everyone.iter().filter(|(_, why_not)| why_not.is_none());
+        here.map(|(contender, _)| &**contender).collect()
     }
 }
 
@@ -106,7 +128,7 @@ fn pick<'a>(
     see: &'static str,
 ) -> Result<Vec<&'a str>, Failure> {
     let picked = Pattern::new(what, pattern).and_then(|pattern| pattern.pick(names));
-    picked.map_err(|error| Failure::Filter { error, see })
+    picked.map_err(|error| Failure::Filter { error, see: Some(see) })
 }
 
 /// Why a kernel can't run: this CPU, or the cap.

@@ -8,11 +8,14 @@ mod doctor;
 mod failure;
 mod fault;
 mod field;
+mod files;
 mod interrupt;
 mod list;
 mod options;
 mod output;
 mod progress;
+mod rank;
+mod report;
 mod results;
 mod run;
 mod selection;
@@ -63,6 +66,8 @@ enum Command {
     Doctor(doctor::Args),
     Verify(verify::Args),
     Bench(bench::Args),
+    Rank(rank::Args),
+    Report(report::Args),
 }
 
 impl Command {
@@ -72,6 +77,8 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, options, output),
             Command::Verify(args) => verify::run(args, options, output),
             Command::Bench(args) => bench::run(args, options, output),
+            Command::Rank(args) => rank::run(args, options, output),
+            Command::Report(args) => report::run(args, options, output),
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) enum Side {
 }
 
 struct Column {
-    title: &'static str,
+    title: String,
     side: Side,
     /// Columns of a lower need are left out first; 0 stays always.
     spare: u8,
@@ -29,18 +29,18 @@ pub(crate) struct Table {
 
 impl Table {
     /// A column that is always shown, its text at the left.
-    pub(crate) fn text(self, title: &'static str) -> Self {
+    pub(crate) fn text(self, title: impl Into<String>) -> Self {
         self.column(title, Side::Left, 0)
     }
 
     /// A column that is always shown, its figures at the right.
-    pub(crate) fn figure(self, title: &'static str) -> Self {
+    pub(crate) fn figure(self, title: impl Into<String>) -> Self {
         self.column(title, Side::Right, 0)
     }
 
     /// A column; of those whose `spare` is not 0, the highest goes first where space is short.
-    pub(crate) fn column(mut self, title: &'static str, side: Side, spare: u8) -> Self {
-        self.columns.push(Column { title, side, spare });
+    pub(crate) fn column(mut self, title: impl Into<String>, side: Side, spare: u8) -> Self {
+        self.columns.push(Column { title: title.into(), side, spare });
         self
     }
 
@@ -56,9 +56,11 @@ impl Table {
     }
 
     /// The table in at most `width` terminal columns, and the titles left out for that.
-    pub(crate) fn fitted(&self, width: Option<usize>) -> (String, Vec<&'static str>) {
+    pub(crate) fn fitted(&self, width: Option<usize>) -> (String, Vec<&str>) {
         let widths: Vec<usize> = (0..self.columns.len()).map(|at| self.width_of(at)).collect();
-        let mut shown: Vec<usize> = (0..self.columns.len()).collect();
+        // A column in which no row says anything is no loss.
+        let says = |at: &usize| self.rows.iter().any(|row| !row[*at].is_empty());
+        let mut shown: Vec<usize> = (0..self.columns.len()).filter(says).collect();
         let mut dropped = Vec::new();
         if let Some(width) = width {
             let needed = |shown: &[usize]| {
@@ -71,7 +73,7 @@ impl Table {
                     .filter(|(_, at)| self.columns[**at].spare > 0)
                     .max_by_key(|(_, at)| self.columns[**at].spare);
                 let Some((position, _)) = spare else { break };
-                dropped.push(self.columns[shown.remove(position)].title);
+                dropped.push(self.columns[shown.remove(position)].title.as_str());
             }
         }
         let mut grid = Grid::new();
@@ -83,7 +85,7 @@ impl Table {
         } else {
             grid.set_content_arrangement(ContentArrangement::Disabled);
         }
-        grid.set_header(shown.iter().map(|at| self.columns[*at].title));
+        grid.set_header(shown.iter().map(|at| self.columns[*at].title.as_str()));
         for row in &self.rows {
             grid.add_row(shown.iter().map(|at| row[*at].as_str()));
         }
@@ -102,7 +104,7 @@ impl Table {
 
     fn width_of(&self, at: usize) -> usize {
         let cells = self.rows.iter().map(|row| measure_text_width(&row[at]));
-        cells.fold(measure_text_width(self.columns[at].title), usize::max)
+        cells.fold(measure_text_width(&self.columns[at].title), usize::max)
     }
 }
 

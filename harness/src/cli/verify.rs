@@ -16,6 +16,7 @@ use pointwise_harness::verify::{self, Checker};
 use rayon::prelude::*;
 use serde_json::json;
 use std::cmp::Reverse;
+use std::time::{Duration, Instant};
 
 /// Check every kernel and contender on every layer against the reference
 ///
@@ -31,9 +32,12 @@ use std::cmp::Reverse;
   POINTWISE_ISA=avx2 pointwise verify")]
 pub(super) struct Args {
     /// Seed that the values are drawn with
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = SEED)]
     seed: u64,
 }
+
+/// The seed unless another is asked for.
+pub(super) const SEED: u64 = 1;
 
 /// How one contender fared on one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +58,11 @@ pub(super) struct Checked<'a> {
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Everything)?;
     let rows = selection::layers(options)?;
-    let field = fault::planted(field.present()?);
+    let field = fault::planted(field.present(options)?);
     let interrupt = interrupt::install()?;
     let problems = catalog::unique(&rows);
     let layers = problems.len();
-    let checked = check(problems, &field, options, args.seed, &interrupt)?;
+    let checked = check(problems, &field, options, args.seed, &interrupt, None)?;
     let printed = print(&field, &checked, output);
     let wrong = checked.iter().flat_map(|c| &c.verdicts).any(|v| matches!(v, Verdict::Wrong(_)));
     if wrong {
@@ -78,14 +82,17 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     }
 }
 
-/// Checks the layers in parallel, each contender on `--threads` threads.
+/// Checks the layers in parallel, each contender on `--threads` threads. No layer is begun after
+/// a signal, or after `limit`.
 pub(super) fn check<'a>(
     problems: Vec<Unique<'a>>,
     field: &[&dyn Contender],
     options: &Options,
     seed: u64,
     interrupt: &Interrupt,
+    limit: Option<Duration>,
 ) -> Result<Vec<Checked<'a>>, Failure> {
+    let start = Instant::now();
     let pool = measure::pool(cpus().max(options.threads()))?;
     let progress = Progress::of("verify", problems.len());
     // The longest first, so that no thread is left alone with one at the end.
@@ -93,7 +100,7 @@ pub(super) fn check<'a>(
     queue.sort_by_key(|(_, problem)| Reverse(problem.layer.check().map_or(0, |s| s.macs)));
     let mut checked: Vec<(usize, Checked<'a>)> = pool.install(|| {
         let one = |(index, problem): (usize, Unique<'a>)| {
-            if interrupt.asked() {
+            if interrupt.asked() || limit.is_some_and(|limit| start.elapsed() > limit) {
                 return None;
             }
             progress.at(&problem.layer);
@@ -124,34 +131,49 @@ fn print(
     checked: &[Checked<'_>],
     output: &mut Output,
 ) -> Result<(), Failure> {
+    if !output.json {
+        complaints(field, checked, output)?;
+        return output.table(&summary(field, checked));
+    }
     for Checked { problem, verdicts } in checked {
         for (contender, verdict) in field.iter().zip(verdicts) {
-            let names: Vec<String> = problem.uses.iter().map(|entry| label(entry)).collect();
-            if output.json {
-                let (verdict, why) = match verdict {
-                    Verdict::Right => ("right", None),
-                    Verdict::Wrong(why) => ("wrong", Some(why)),
-                    Verdict::Refused(why) => ("refused", Some(why)),
-                };
-                output.row(&json!({
-                    "layer": problem.layer.to_string(),
-                    "names": names,
-                    "contender": contender.name(),
-                    "verdict": verdict,
-                    "why": why,
-                }))?;
-            } else if let Verdict::Wrong(why) = verdict {
-                output.line(format_args!("WRONG: {why}"))?;
-                output.line(format_args!("       in {}", names.join(", ")))?;
-                output.line(format_args!(
-                    "       repeat: pointwise verify --layer {} --contender '^{}$'",
-                    problem.layer,
-                    contender.name()
-                ))?;
-            }
+            let (verdict, why) = match verdict {
+                Verdict::Right => ("right", None),
+                Verdict::Wrong(why) => ("wrong", Some(why)),
+                Verdict::Refused(why) => ("refused", Some(why)),
+            };
+            output.row(&json!({
+                "layer": problem.layer.to_string(),
+                "names": problem.uses.iter().map(|entry| label(entry)).collect::<Vec<_>>(),
+                "contender": contender.name(),
+                "verdict": verdict,
+                "why": why,
+            }))?;
         }
     }
-    output.table(&summary(field, checked))
+    Ok(())
+}
+
+/// Each wrong result: the layer, the kernel, the first wrong element, and how to see it again.
+pub(super) fn complaints(
+    field: &[&dyn Contender],
+    checked: &[Checked<'_>],
+    output: &mut Output,
+) -> Result<(), Failure> {
+    for Checked { problem, verdicts } in checked {
+        for (contender, verdict) in field.iter().zip(verdicts) {
+            let Verdict::Wrong(why) = verdict else { continue };
+            let names: Vec<String> = problem.uses.iter().map(|entry| label(entry)).collect();
+            output.line(format_args!("WRONG: {why}"))?;
+            output.line(format_args!("       in {}", names.join(", ")))?;
+            output.line(format_args!(
+                "       repeat: pointwise verify --layer {} --contender '^{}$'",
+                problem.layer,
+                contender.name()
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 /// A row for each contender: how many layers it got right.

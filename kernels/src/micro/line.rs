@@ -59,7 +59,9 @@ fn copy<S: Vector>(simd: S, p: &Line<'_>, to: &mut [f32]) {
         across(simd, p, to);
     } else if channel == 1 {
         for i in 0..count {
-            for (value, to) in from[i * pixel..][..depth].iter().zip(to[i..].iter_mut().step_by(width)) {
+            for (value, to) in
+                from[i * pixel..][..depth].iter().zip(to[i..].iter_mut().step_by(width))
+            {
                 *to = *value;
             }
         }

@@ -18,13 +18,7 @@ pub(crate) trait Vector: Simd {
     /// # Safety
     /// Those elements are readable and writable.
     #[inline(always)]
-    unsafe fn transpose8(
-        self,
-        from: *const f32,
-        from_pitch: usize,
-        to: *mut f32,
-        to_pitch: usize,
-    ) {
+    unsafe fn transpose8(self, from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
         for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
             // SAFETY: a quarter of the caller's block.
             unsafe {
@@ -43,13 +37,7 @@ pub(crate) trait Vector: Simd {
     /// # Safety
     /// Those elements are readable and writable.
     #[inline(always)]
-    unsafe fn transpose4(
-        self,
-        from: *const f32,
-        from_pitch: usize,
-        to: *mut f32,
-        to_pitch: usize,
-    ) {
+    unsafe fn transpose4(self, from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
         for i in 0..4 {
             for j in 0..4 {
                 // SAFETY: an element of the caller's block.
@@ -213,9 +201,8 @@ mod x86 {
                         )
                     };
                     let picked = self.avx._mm256_shuffle_ps::<0xD8>(a, b);
-                    let picked = self.avx2._mm256_permute4x64_pd::<0xD8>(
-                        self.avx._mm256_castps_pd(picked),
-                    );
+                    let picked =
+                        self.avx2._mm256_permute4x64_pd::<0xD8>(self.avx._mm256_castps_pd(picked));
                     // SAFETY: the caller's 8.
                     unsafe { to.cast::<__m256d>().write_unaligned(picked) };
                 }
@@ -270,20 +257,17 @@ impl Vector for pulp::aarch64::Neon {
     }
 
     #[inline(always)]
-    unsafe fn transpose4(
-        self,
-        from: *const f32,
-        from_pitch: usize,
-        to: *mut f32,
-        to_pitch: usize,
-    ) {
-        use core::arch::aarch64::{vcombine_f32, vget_high_f32, vget_low_f32, vld1q_f32, vst1q_f32};
+    unsafe fn transpose4(self, from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+        use core::arch::aarch64::{
+            vcombine_f32, vget_high_f32, vget_low_f32, vld1q_f32, vst1q_f32,
+        };
         use core::arch::aarch64::{vtrn1q_f32, vtrn2q_f32};
         // SAFETY: NEON is there, and the accesses are the 16 elements of the caller's block.
         unsafe {
             let row = |i: usize| vld1q_f32(from.add(i * from_pitch));
             let (a, b, c, d) = (row(0), row(1), row(2), row(3));
-            let (ab, cd) = ((vtrn1q_f32(a, b), vtrn2q_f32(a, b)), (vtrn1q_f32(c, d), vtrn2q_f32(c, d)));
+            let (ab, cd) =
+                ((vtrn1q_f32(a, b), vtrn2q_f32(a, b)), (vtrn1q_f32(c, d), vtrn2q_f32(c, d)));
             let columns = [
                 vcombine_f32(vget_low_f32(ab.0), vget_low_f32(cd.0)),
                 vcombine_f32(vget_low_f32(ab.1), vget_low_f32(cd.1)),
