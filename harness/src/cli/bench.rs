@@ -66,8 +66,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Contenders)?;
     let rows = selection::layers(options)?;
-    let field = fault::planted(field.present(options)?);
+    let present = fault::planted(field.present()?);
     let mut writer = args.file.as_deref().map(open).transpose()?;
+    field.tell_absent(options);
     let interrupt = interrupt::install()?;
     let settings = match args.quick {
         true => Settings::quick(options.cache()),
@@ -79,7 +80,7 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     };
     let run = Run {
         options,
-        field: &field,
+        field: &present,
         settings,
         effort: if args.quick { Effort::Quick } else { Effort::Thorough },
         limit: None,

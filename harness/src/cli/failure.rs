@@ -31,13 +31,6 @@ impl Outcome {
     }
 }
 
-/// What was being done to a file when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    Read,
-    Write,
-}
-
 /// Why a command could not do what it was asked: exit code 2, except for a closed pipe.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -57,8 +50,8 @@ pub(crate) enum Failure {
     Records(FileError),
     /// A report cannot be made of the records.
     Report(ReportError),
-    /// A file cannot be opened, read or written.
-    File { path: PathBuf, access: Access, source: io::Error },
+    /// A file or folder cannot be written.
+    Write { path: PathBuf, source: io::Error },
     /// A file holds something that is not what it should be.
     Content { path: PathBuf, why: String },
     /// `-o` names a file that is no record file, and would replace it.
@@ -72,14 +65,9 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> Failure {
-        let path = path.to_owned();
-        move |source| Failure::File { path, access: Access::Read, source }
-    }
-
     pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> Failure {
         let path = path.to_owned();
-        move |source| Failure::File { path, access: Access::Write, source }
+        move |source| Failure::Write { path, source }
     }
 
     /// 2, or 0 for a reader that has had enough.
@@ -111,12 +99,8 @@ impl fmt::Display for Failure {
             }
             Failure::Records(error) => error.fmt(f),
             Failure::Report(error) => error.fmt(f),
-            Failure::File { path, access, source } => {
-                let verb = match access {
-                    Access::Read => "read",
-                    Access::Write => "write",
-                };
-                write!(f, "cannot {verb} `{}`: {source}", path.display())
+            Failure::Write { path, source } => {
+                write!(f, "cannot write {}: {source}", path.display())
             }
             Failure::Content { path, why } => write!(f, "`{}`: {why}", path.display()),
             Failure::WouldReplace { path } => write!(

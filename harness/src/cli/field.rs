@@ -27,47 +27,47 @@ impl Field {
         self.everyone.iter().map(|(contender, why_not)| (&**contender, why_not.clone()))
     }
 
-    /// Those that can run. Tells which are left out: of those that were named why, of the others
-    /// in a line.
+    /// Those that can run.
     ///
     /// # Errors
-    /// When nobody is left.
-    pub(crate) fn present(&self, options: &Options) -> Result<Vec<&dyn Contender>, Failure> {
-        let present = self.present_quietly();
-        let mut absent: Vec<(String, String)> = self
-            .everyone
-            .iter()
-            .filter_map(|(contender, why)| Some((contender.name().to_owned(), why.clone()?)))
-            .collect();
+    /// When there is none.
+    pub(crate) fn present(&self) -> Result<Vec<&dyn Contender>, Failure> {
+        let here = self.everyone.iter().filter(|(_, why_not)| why_not.is_none());
+        let present: Vec<&dyn Contender> = here.map(|(contender, _)| &**contender).collect();
         if present.is_empty() {
-            return Err(Failure::NothingAvailable { absent });
+            Err(Failure::NothingAvailable { absent: self.absent() })
+        } else {
+            Ok(present)
         }
+    }
+
+    /// Tells which are left out: of those that were named why, of the others in a line.
+    pub(crate) fn tell_absent(&self, options: &Options) {
+        let mut absent = self.absent();
         if options.kernel.is_empty() && options.contender.is_empty() {
-            let names: Vec<&str> = absent
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .filter(|name| kernel_named(name).is_none())
-                .collect();
-            if !names.is_empty() {
+            absent.retain(|(name, _)| kernel_named(name).is_none());
+            if !absent.is_empty() {
+                let names: Vec<&str> = absent.iter().map(|(name, _)| name.as_str()).collect();
                 note(format_args!(
                     "not on this machine: {} (`pointwise list contenders` says why)",
                     names.join(", ")
                 ));
             }
-            return Ok(present);
+            return;
         }
         while let Some((_, why)) = absent.first().cloned() {
             let alike = absent.extract_if(.., |(_, other)| *other == why);
             let names: Vec<String> = alike.map(|(name, _)| name).collect();
             note(format_args!("left out: {}: {why}", names.join(", ")));
         }
-        Ok(present)
     }
 
-    /// Those that can run, if any.
-    pub(crate) fn present_quietly(&self) -> Vec<&dyn Contender> {
-        let here = self.everyone.iter().filter(|(_, why_not)| why_not.is_none());
-        here.map(|(contender, _)| &**contender).collect()
+    /// Those that cannot run, and why.
+    fn absent(&self) -> Vec<(String, String)> {
+        let why = |(contender, why): &(Box<dyn Contender>, Option<String>)| {
+            Some((contender.name().to_owned(), why.clone()?))
+        };
+        self.everyone.iter().filter_map(why).collect()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::failure::Failure;
 use super::options::{LayerChoice, Options};
-use super::output::note;
 use pointwise::Layer;
 use pointwise_harness::catalog::{self, Pattern};
 use pointwise_harness::rank::Known;
@@ -27,11 +26,7 @@ pub(super) fn runs(paths: &[PathBuf], options: &Options) -> Result<Vec<Run>, Fai
         filter(&mut records, options)?;
         let environment = match sidecar::path(path).exists() {
             true => Some(Environment::read(path)?),
-            false => {
-                let beside = sidecar::path(path);
-                note(format_args!("{} is missing: the machine is not known", beside.display()));
-                None
-            }
+            false => None,
         };
         runs.push(Run { path: path.clone(), environment, records });
     }

@@ -102,7 +102,11 @@ pub(crate) fn main() -> ExitCode {
     };
     let mut output = Output::new(cli.options.json);
     let result = run(cli, &mut output);
-    let result = result.and_then(|outcome| output.finish().map(|()| outcome));
+    let result = result.and_then(|outcome| match output.finish() {
+        // A reader who has had enough does not make a result right.
+        Ok(()) | Err(Failure::ClosedPipe) => Ok(outcome),
+        Err(failure) => Err(failure),
+    });
     match result {
         Ok(outcome) => outcome.exit_code(),
         Err(Failure::ClosedPipe) => Failure::ClosedPipe.exit_code(),

@@ -5,6 +5,7 @@ use super::files::{self, Run};
 use super::options::Options;
 use super::output::{Output, note};
 use pointwise_harness::report::{self, Report};
+use pointwise_harness::sidecar;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let runs = files::runs(&args.files, options)?;
+    for run in runs.iter().filter(|run| run.environment.is_none()) {
+        let beside = sidecar::path(&run.path);
+        note(format_args!("{} is missing: the page can't tell its machine", beside.display()));
+    }
     let folder = args.folder.clone().unwrap_or_else(|| default_folder(&runs));
     let report = make(runs, options)?;
     let page = folder.join("index.html");
@@ -49,9 +54,6 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
 /// `reports/` and the CPU's name, as the first environment tells it.
 fn default_folder(runs: &[Run]) -> PathBuf {
     let cpu = runs.iter().find_map(|run| Some(run.environment.as_ref()?.cpu.slug()));
-    if cpu.is_none() {
-        note("no environment beside the records names the CPU: the folder is reports/unknown-cpu");
-    }
     Path::new("reports").join(cpu.unwrap_or_else(|| "unknown-cpu".to_owned()))
 }
 

@@ -97,6 +97,8 @@ pub(super) fn compare(results: &Results, output: &mut Output) -> Result<(), Fail
             others.push(name);
         }
     }
+    // What nobody would use comes last.
+    others.sort_by_key(|name| *name == "naive");
     for layout in [Layout::Nhwc, Layout::Nchw] {
         let rows: Vec<&Measured> =
             results.rows.iter().filter(|row| row.subject.layer.layout == layout).collect();
@@ -150,6 +152,15 @@ pub(super) fn compare(results: &Results, output: &mut Output) -> Result<(), Fail
         table.row(cells);
         output.table(&table)?;
         output.line("")?;
+    }
+    if let Some(row) = results.rows.first() {
+        let threads = row.record.threads;
+        output.line(format_args!(
+            "%ceiling is the share of the FMA rate that this run has measured, {:.1} GFLOP/s on \
+             {threads} {}; × says how many times as fast as the other it is.",
+            row.record.ceiling_gflops,
+            if threads == 1 { "thread" } else { "threads" },
+        ))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Tables for the terminal. A row stays one line as long as it can, so that a layer's text can
 //! be copied whole: where the terminal is narrow, the least needed columns go first.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table as Grid, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table as Grid, TableStyle};
 use console::measure_text_width;
 
 const GAP: usize = 2;
@@ -77,8 +77,7 @@ impl Table {
             }
         }
         let mut grid = Grid::new();
-        grid.load_style(presets::NOTHING);
-        grid.style_mut().header_separator = LineStyle::none().fill('─').junction('─');
+        grid.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─')));
         if let Some(width) = width {
             grid.set_content_arrangement(ContentArrangement::Dynamic);
             grid.set_width(u16::try_from(width).unwrap_or(u16::MAX));
@@ -124,7 +123,8 @@ mod tests {
 
     #[test]
     fn everything_is_shown_on_one_line_where_it_fits() {
-        let (text, dropped) = sample().fitted(None);
+        let table = sample();
+        let (text, dropped) = table.fitted(None);
         assert!(dropped.is_empty());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
@@ -133,12 +133,21 @@ mod tests {
     }
 
     #[test]
+    fn a_column_in_which_nothing_is_said_is_left_out() {
+        let mut table = Table::default().text("name").text("layer");
+        table.row([String::new(), "nhwc/n1c64h56w56k256".into()]);
+        let (text, dropped) = table.fitted(None);
+        assert!(dropped.is_empty() && text.starts_with("layer"), "{text}");
+    }
+
+    #[test]
     fn the_sparest_column_goes_first_and_the_layer_stays_whole() {
-        let full = sample().fitted(None).0.lines().map(str::len).min().unwrap();
-        let (text, dropped) = sample().fitted(Some(full - 1));
+        let table = sample();
+        let full = table.fitted(None).0.lines().last().unwrap().len();
+        let (text, dropped) = table.fitted(Some(full - 1));
         assert_eq!(dropped, ["kernel"]);
         assert!(text.contains("nhwc/n1c64h56w56k256  1234    99.5"), "{text}");
-        let (text, dropped) = sample().fitted(Some(30));
+        let (text, dropped) = table.fitted(Some(30));
         assert_eq!(dropped, ["kernel", "ns"]);
         assert!(text.lines().all(|line| measure_text_width(line) <= 30), "{text}");
     }

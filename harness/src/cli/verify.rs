@@ -58,7 +58,9 @@ pub(super) struct Checked<'a> {
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Everything)?;
     let rows = selection::layers(options)?;
-    let field = fault::planted(field.present(options)?);
+    let present = fault::planted(field.present()?);
+    field.tell_absent(options);
+    let field = present;
     let interrupt = interrupt::install()?;
     let problems = catalog::unique(&rows);
     let layers = problems.len();
