@@ -1,81 +1,129 @@
-//! Data to run a layer on: random, the same for the same seed on every machine.
+//! Inputs, weights, biases and residuals for a layer: the same for every contender, in both
+//! layouts, and for the same seed on every machine.
 
-use pointwise::{Error, Layer, Layout};
-use rand::{RngCore, SeedableRng};
+use crate::contender::Case;
+use pointwise::{Error, Isa, Layer, Layout};
+use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::fmt;
 
-/// What a layer takes, in its layout.
+/// What kind of values a layer is filled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fill {
+    /// Uniform in (−1, 1), no zeros, no whole numbers, no subnormals, and of full precision, so
+    /// that a sum taken in another order shows in its bits: what is timed.
+    Random,
+    /// Small whole numbers, whose sums are exact in `f32` in whatever order they are taken
+    /// (oneDNN's benchdnn fills this way), so that even a GEMM must match exactly.
+    Integers,
+    /// Subnormals, infinities, signed zeros, NaN and magnitudes from 2⁻¹⁴⁹ to 2¹²⁷ among plain
+    /// values: what a kernel that flushes, reassociates or multiplies padding gets wrong.
+    Special,
+}
+
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Fill::Random => "random",
+            Fill::Integers => "integer",
+            Fill::Special => "special",
+        })
+    }
+}
+
+/// A layer with its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
-    /// `[n][c][h][w]` or `[n][h][w][c]`.
+    /// The layer.
+    pub layer: Layer,
+    /// What kind of values these are.
+    pub fill: Fill,
+    /// The seed they were drawn with.
+    pub seed: u64,
+    /// In the layer's layout.
     pub input: Vec<f32>,
     /// `[k][c / groups]`.
     pub weights: Vec<f32>,
-    /// `[k]`, if the layer has a bias.
+    /// `[k]`, if the layer has one.
     pub bias: Option<Vec<f32>>,
-    /// In the output's shape and layout, if the layer has a residual.
+    /// In the output's shape and layout, if the layer has one.
     pub residual: Option<Vec<f32>>,
 }
 
-/// Random data for `layer`: uniform in (−1, 1), no zeros, no integers, no subnormals, and of full
-/// precision, so that a sum taken in another order shows in its bits.
-///
-/// It depends on the seed, the sizes and nothing else: both layouts get the same tensors, each in
-/// its order, and so does the layer with another stride, padding or epilogue. (The residual has
-/// the output's sizes.)
-///
-/// # Errors
-/// [`Error::OutOfMemory`], or what [`Layer::check`] says of the layer.
-pub fn seeded_data(layer: &Layer, seed: u64) -> Result<Data, Error> {
-    let shape = layer.check()?;
-    let tensor = |stream, channels, pixels| {
-        uniform(Stream { seed, stream }, layer.layout, layer.n, channels, pixels)
-    };
-    let flat = |stream, len| uniform(Stream { seed, stream }, Layout::Nhwc, 1, len, 1);
-    Ok(Data {
-        input: tensor(0, layer.c, layer.h * layer.w)?,
-        weights: flat(1, shape.weights_len)?,
-        bias: layer.bias.then(|| flat(2, layer.k)).transpose()?,
-        residual: layer.residual.then(|| tensor(3, layer.k, shape.oh * shape.ow)).transpose()?,
-    })
-}
+impl Data {
+    /// Draws every tensor of `layer`.
+    ///
+    /// The values depend on the kind, the seed and the sizes: both layouts get the same tensors,
+    /// each in its order, and so does the layer with another stride, padding or epilogue. (The
+    /// residual has the output's sizes.)
+    ///
+    /// # Errors
+    /// Those of [`Layer::check`], and [`Error::OutOfMemory`].
+    pub fn new(layer: &Layer, fill: Fill, seed: u64) -> Result<Data, Error> {
+        let shape = layer.check()?;
+        let chain = layer.c / layer.groups;
+        let draw = |stream, channels, pixels| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(stream);
+            tensor(layer.layout, layer.n, channels, pixels, || value(fill, chain, &mut rng))
+        };
+        let flat = |stream, len| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(stream);
+            tensor(Layout::Nhwc, 1, len, 1, || value(fill, chain, &mut rng))
+        };
+        let bias = layer.bias.then(|| flat(2, layer.k)).transpose()?;
+        let residual = layer.residual.then(|| draw(3, layer.k, shape.oh * shape.ow)).transpose()?;
+        Ok(Data {
+            layer: *layer,
+            fill,
+            seed,
+            input: draw(0, layer.c, layer.h * layer.w)?,
+            weights: flat(1, shape.weights_len)?,
+            bias,
+            residual,
+        })
+    }
 
-/// One of the independent sequences of a seed. ChaCha's output is fixed by its specification,
-/// where the standard generator's may change with the version of `rand`.
-struct Stream {
-    seed: u64,
-    stream: u64,
-}
-
-/// A tensor whose elements are drawn in NHWC order, stored in `layout`.
-fn uniform(
-    stream: Stream,
-    layout: Layout,
-    images: usize,
-    channels: usize,
-    pixels: usize,
-) -> Result<Vec<f32>, Error> {
-    let mut rng = ChaCha8Rng::seed_from_u64(stream.seed);
-    rng.set_stream(stream.stream);
-    let len = images * channels * pixels;
-    let mut values = Vec::new();
-    values
-        .try_reserve_exact(len)
-        .map_err(|_| Error::OutOfMemory { bytes: len * size_of::<f32>() })?;
-    match layout {
-        Layout::Nhwc => values.extend((0..len).map(|_| number(rng.next_u32()))),
-        Layout::Nchw => {
-            values.resize(len, 0.0);
-            for image in values.chunks_exact_mut(channels * pixels) {
-                for pixel in 0..pixels {
-                    for channel in 0..channels {
-                        image[channel * pixels + pixel] = number(rng.next_u32());
-                    }
-                }
-            }
+    /// This data as contenders take it.
+    pub fn case(&self, threads: usize, isa: Option<Isa>) -> Case<'_> {
+        Case {
+            layer: &self.layer,
+            threads,
+            isa,
+            input: &self.input,
+            weights: &self.weights,
+            bias: self.bias.as_deref(),
+            residual: self.residual.as_deref(),
         }
     }
-    Ok(values)
+}
+
+fn value(fill: Fill, chain: usize, rng: &mut ChaCha8Rng) -> f32 {
+    match fill {
+        Fill::Random => number(rng.next_u32()),
+        Fill::Integers => rng.random_range(-4i8..=4).into(),
+        Fill::Special => special(chain, rng),
+    }
+}
+
+/// Values that end a chain (infinities, NaN, overflowing products) are rarer the longer the
+/// chain is: else every output would be NaN and nothing be tested.
+fn special(chain: usize, rng: &mut ChaCha8Rng) -> f32 {
+    let rare = 1.0 / (6.0 * chain as f64);
+    if rng.random_bool(rare) {
+        let huge = f32::MAX * rng.random_range(0.1f32..1.0);
+        return [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, huge, -huge][rng.random_range(0..5)];
+    }
+    let sign = if rng.random_bool(0.5) { -1.0 } else { 1.0 };
+    match rng.random_range(0..8) {
+        0 => sign * 0.0,
+        1 => sign * f32::from_bits(rng.random_range(1..0x0080_0000)),
+        2 => sign * f32::MIN_POSITIVE * rng.random_range(1.0f32..4.0),
+        // Products of two of these reach from below the subnormals to 2⁴⁰.
+        3 => sign * rng.random_range(1.0f32..2.0) * 2f32.powi(rng.random_range(-80..20)),
+        _ => rng.random_range(-1.0f32..1.0),
+    }
 }
 
 /// An odd multiple of 2⁻²³ in (−1, 1): exact in `f32`, never zero, never an integer.
@@ -84,12 +132,85 @@ fn number(bits: u32) -> f32 {
     odd as f32 * (-23f32).exp2() - 1.0
 }
 
+/// A tensor whose elements are drawn in NHWC order, stored in `layout`.
+fn tensor(
+    layout: Layout,
+    images: usize,
+    channels: usize,
+    pixels: usize,
+    mut draw: impl FnMut() -> f32,
+) -> Result<Vec<f32>, Error> {
+    let len = images * channels * pixels;
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(len)
+        .map_err(|_| Error::OutOfMemory { bytes: len * size_of::<f32>() })?;
+    match layout {
+        Layout::Nhwc => values.extend((0..len).map(|_| draw())),
+        Layout::Nchw => {
+            values.resize(len, 0.0);
+            for image in values.chunks_exact_mut(channels * pixels) {
+                for pixel in 0..pixels {
+                    for channel in 0..channels {
+                        image[channel * pixels + pixel] = draw();
+                    }
+                }
+            }
+        }
+    }
+    Ok(values)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn layer() -> Layer {
+        Layer::new(64, 32, 9, 9).bias(true).residual(true)
+    }
+
+    #[test]
+    fn the_seed_decides_everything() {
+        let bits = |seed| {
+            let data = Data::new(&layer(), Fill::Special, seed).unwrap();
+            data.input
+                .iter()
+                .chain(&data.residual.unwrap())
+                .map(|v| v.to_bits())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(bits(1), bits(1));
+        assert_ne!(bits(1), bits(2));
+    }
+
+    #[test]
+    fn special_data_has_each_kind_and_leaves_most_outputs_finite() {
+        let data = Data::new(&layer(), Fill::Special, 1).unwrap();
+        let all: Vec<f32> = data.input.iter().chain(&data.weights).copied().collect();
+        assert!(all.iter().any(|v| v.is_subnormal()));
+        assert!(all.iter().any(|v| v.is_infinite()));
+        assert!(all.iter().any(|v| v.is_nan()));
+        assert!(all.iter().any(|v| v.abs() > 1e37 && v.is_finite()));
+        assert!(all.iter().any(|v| v.to_bits() == (-0.0f32).to_bits()));
+        let case = data.case(1, None);
+        let y =
+            pointwise::reference(case.layer, case.input, case.weights, case.bias, case.residual)
+                .unwrap();
+        let finite = y.iter().filter(|v| v.is_finite()).count();
+        assert!(finite * 2 > y.len() && finite < y.len(), "{finite} of {}", y.len());
+    }
+
+    #[test]
+    fn integer_sums_are_exact_in_any_order() {
+        let data = Data::new(&layer(), Fill::Integers, 1).unwrap();
+        let backwards: f32 = (0..64).rev().map(|i| data.weights[i] * data.input[i]).sum();
+        let forwards: f32 = (0..64).map(|i| data.weights[i] * data.input[i]).sum();
+        assert_eq!(forwards, backwards);
+        assert_eq!(forwards, forwards.trunc());
+    }
+
     fn data(text: &str, seed: u64) -> Data {
-        seeded_data(&text.parse().unwrap(), seed).unwrap()
+        Data::new(&text.parse().unwrap(), Fill::Random, seed).unwrap()
     }
 
     #[test]
@@ -117,7 +238,8 @@ mod tests {
     #[test]
     fn the_seed_decides_and_the_epilogue_does_not() {
         let a = data("c16h8w8k16/bias+residual+relu", 7);
-        assert_eq!(a, data("c16h8w8k16/bias+residual", 7));
+        let other = data("c16h8w8k16/bias+residual", 7);
+        assert_eq!((&a.input, &a.residual), (&other.input, &other.residual));
         let plain = data("c16h8w8k16", 7);
         assert_eq!((&a.input, &a.weights), (&plain.input, &plain.weights));
         assert_ne!(a.input, data("c16h8w8k16", 8).input);
@@ -157,8 +279,8 @@ mod tests {
     #[test]
     fn what_cannot_be_had_is_an_error() {
         let huge: Layer = "c1048576h1048576w1048576k1".parse().unwrap();
-        assert!(matches!(seeded_data(&huge, 0), Err(Error::OutOfMemory { .. })));
+        assert!(matches!(Data::new(&huge, Fill::Random, 0), Err(Error::OutOfMemory { .. })));
         let wrong: Layer = "c3h1w1k1/g2".parse().unwrap();
-        assert!(matches!(seeded_data(&wrong, 0), Err(Error::GroupsDoNotDivide { .. })));
+        assert!(matches!(Data::new(&wrong, Fill::Random, 0), Err(Error::GroupsDoNotDivide { .. })));
     }
 }

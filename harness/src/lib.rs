@@ -1,5 +1,11 @@
 //! The benchmark suite around `pointwise`: catalog, contenders, measuring, reporting.
+#![deny(unsafe_code)]
 pub mod catalog;
 pub mod contender;
 pub mod data;
+pub mod machine;
+pub mod measure;
 pub mod record;
+pub mod sidecar;
+pub mod table;
+pub mod verify;

@@ -1,0 +1,184 @@
+//! `pointwise bench`: measures contenders against one another on layers.
+
+use super::failure::{Failure, Outcome};
+use super::fault;
+use super::field::{self, Preset};
+use super::interrupt;
+use super::options::Options;
+use super::output::{Output, note};
+use super::progress::Progress;
+use super::results;
+use super::run::{Results, Run};
+use super::selection;
+use pointwise_harness::catalog;
+use pointwise_harness::machine::Effort;
+use pointwise_harness::measure::Settings;
+use pointwise_harness::record::Writer;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Measure contenders on layers, interleaved, each checked before it is timed
+///
+/// Without filters: every layer of the catalog in both layouts, by the plan's choice, naive loops,
+/// matrixmultiply and the peer libraries found; layers that networks share are measured once. Our
+/// kernels by themselves take part when `--kernel` or `--contender` names them. The FMA ceiling
+/// and the bandwidths are measured in the same run.
+///
+/// With -o, rows are in FILE.partial as soon as they are measured, and FILE gets its name at the
+/// end. Ctrl-C ends the run after the layer at hand: the rows stay in FILE.partial, which `rank`
+/// and `report` read too, and the exit code is 130.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  pointwise bench --network resnet50 --layout nhwc -o run.jsonl
+  pointwise bench --network 'resnet50|googlenet' --threads 2 --cache cold
+  pointwise bench --layer nhwc/n1c512h14w14k24/bias+relu --kernel '.'
+  pointwise bench --network inception_v3 --contender 'pointwise|onednn' --isa avx2 --time 1
+  pointwise bench --layer c64h56w56k256 --json | jq .gflops")]
+pub(super) struct Args {
+    /// Write the records, as JSON lines, to FILE, and the environment beside it
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// Measure each contender on each layer for this long [default: 0.3]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "quick")]
+    time: Option<Duration>,
+
+    /// A first look: 0.05 s per contender and layer, ceilings in 0.3 s
+    #[arg(long)]
+    quick: bool,
+
+    /// Show too what planning a layer and packing its weights took
+    #[arg(long)]
+    setup: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = "a time is a number of seconds above 0, such as 0.5".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| wrong.clone())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err(wrong),
+    }
+}
+
+pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
+    let field = field::contenders(options, Preset::Contenders)?;
+    let rows = selection::layers(options)?;
+    let field = fault::planted(field.present()?);
+    let mut writer = args.file.as_deref().map(open).transpose()?;
+    let interrupt = interrupt::install()?;
+    let settings = match args.quick {
+        true => Settings::quick(options.cache),
+        false => Settings::thorough(options.cache),
+    };
+    let settings = match args.time {
+        Some(time) => settings.budget(time),
+        None => settings,
+    };
+    let run = Run {
+        options,
+        field: &field,
+        settings,
+        effort: if args.quick { Effort::Quick } else { Effort::Thorough },
+        limit: None,
+        interrupt: &interrupt,
+    };
+    let progress = Progress::default();
+    let json = output.json;
+    let mut reader_left = false;
+    let measured = run.measure(&catalog::unique(&rows), &progress, &mut |record| {
+        if let Some(writer) = &mut writer {
+            writer.append(record)?;
+        }
+        if json && !reader_left {
+            match progress.aside(|| output.row(record)) {
+                // With -o the records are still wanted.
+                Err(Failure::ClosedPipe) if writer.is_some() => reader_left = true,
+                other => other?,
+            }
+        }
+        Ok(())
+    });
+    drop(progress);
+    let results = match (measured, &writer) {
+        (Ok(results), _) => results,
+        (Err(failure), Some(writer)) if writer.rows() > 0 => {
+            note(format_args!("{} rows are kept in {}", writer.rows(), writer.partial().display()));
+            return Err(failure);
+        }
+        (Err(failure), writer) => {
+            writer.as_ref().map(remove).transpose()?;
+            return Err(failure);
+        }
+    };
+    let signal = interrupt.signal();
+    if let Some(writer) = writer {
+        match signal {
+            Some(_) => keep(&writer, &results)?,
+            None => finish(writer, &results, args.file.as_deref().unwrap_or(Path::new("")))?,
+        }
+    }
+    let printed = match json || reader_left {
+        true => Ok(()),
+        false => results::print(&results, args.setup, output),
+    };
+    if let Some(signal) = signal {
+        let (begun, all) = results.cases;
+        note(format_args!("interrupted: {begun} of {all} layers were measured"));
+        return Ok(Outcome::Interrupted(signal));
+    }
+    if !results.wrong.is_empty() {
+        return Ok(Outcome::WrongResult);
+    }
+    printed.map(|()| Outcome::Fine)
+}
+
+/// Begins the record file. One that holds something else than records is not replaced: a slip
+/// of the finger must not cost somebody's notes.
+fn open(path: &Path) -> Result<Writer, Failure> {
+    let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir());
+    if special {
+        let why = "not a regular file; --json writes records to standard output".to_owned();
+        return Err(Failure::Content { path: path.to_owned(), why });
+    }
+    let holds_something = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() > 0);
+    if holds_something && !begins_with_a_record(path) {
+        return Err(Failure::WouldReplace { path: path.to_owned() });
+    }
+    Ok(Writer::create(path)?)
+}
+
+fn begins_with_a_record(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    let mut line = String::new();
+    // No record is nearly so long; a line of gigabytes is not read.
+    let read = BufReader::new(file.take(1 << 16)).read_line(&mut line);
+    let value: Option<serde_json::Value> = serde_json::from_str(&line).ok();
+    read.is_ok() && value.is_some_and(|value| value.get("schema").is_some())
+}
+
+/// Gives the file its name, its rows under the ceilings that the whole run has seen.
+fn finish(running: Writer, results: &Results, path: &Path) -> Result<(), Failure> {
+    let mut last = Writer::create(path)?;
+    for row in &results.rows {
+        last.append(&row.record)?;
+    }
+    last.finish(&results.environment)?;
+    remove(&running)
+}
+
+/// Leaves the rows of an interrupted run where they are, the environment beside them.
+fn keep(running: &Writer, results: &Results) -> Result<(), Failure> {
+    if running.rows() == 0 {
+        return remove(running);
+    }
+    results.environment.write(running.partial())?;
+    note(format_args!("{} rows are kept in {}", running.rows(), running.partial().display()));
+    Ok(())
+}
+
+fn remove(running: &Writer) -> Result<(), Failure> {
+    std::fs::remove_file(running.partial()).map_err(Failure::writing(running.partial()))
+}

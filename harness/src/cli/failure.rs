@@ -1,0 +1,154 @@
+//! How a command ends: an outcome that its exit code tells, or a failure that one line tells.
+
+use pointwise_harness::catalog::{CatalogError, FilterError};
+use pointwise_harness::measure::PoolError;
+use pointwise_harness::record::FileError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// How a command that ran to its end judges what it saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing to complain of.
+    Fine,
+    /// A contender or kernel computed something else than the reference.
+    WrongResult,
+    /// A signal ended it early; what was measured until then is kept.
+    Interrupted(i32),
+}
+
+impl Outcome {
+    /// 0 fine, 1 wrong result, 128 + signal when interrupted.
+    pub(crate) fn exit_code(self) -> ExitCode {
+        match self {
+            Outcome::Fine => ExitCode::SUCCESS,
+            Outcome::WrongResult => ExitCode::from(1),
+            Outcome::Interrupted(signal) => ExitCode::from(128u8.wrapping_add(signal as u8)),
+        }
+    }
+}
+
+/// What was being done to a file when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// Why a command could not do what it was asked: exit code 2, except for a closed pipe.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line cannot be read; the text is what the parser says.
+    Usage(String),
+    /// A layer, plan or kernel was refused.
+    Pointwise(pointwise::Error),
+    /// A filter lets nothing through; `see` is the command that lists what there is.
+    Filter { error: FilterError, see: &'static str },
+    /// A file of layers cannot be used.
+    Catalog(CatalogError),
+    /// There cannot be that many threads.
+    Pool(PoolError),
+    /// Everything that the filters let through is missing here.
+    NothingAvailable { absent: Vec<(String, String)> },
+    /// A record file, or the environment beside it, cannot be read or written.
+    Records(FileError),
+    /// A file cannot be opened, read or written.
+    File { path: PathBuf, access: Access, source: io::Error },
+    /// A file holds something that is not what it should be.
+    Content { path: PathBuf, why: String },
+    /// `-o` names a file that is no record file, and would replace it.
+    WouldReplace { path: PathBuf },
+    /// The machine did not give what the command needs.
+    Machine { what: &'static str, why: String },
+    /// Whoever read standard output has stopped reading. Not an error.
+    ClosedPipe,
+    /// Standard output cannot be written.
+    Output(io::Error),
+}
+
+impl Failure {
+    pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+        let path = path.to_owned();
+        move |source| Failure::File { path, access: Access::Read, source }
+    }
+
+    pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+        let path = path.to_owned();
+        move |source| Failure::File { path, access: Access::Write, source }
+    }
+
+    /// 2, or 0 for a reader that has had enough.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::ClosedPipe => ExitCode::SUCCESS,
+            _ => ExitCode::from(2),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(text) => f.write_str(text),
+            Failure::Pointwise(error) => error.fmt(f),
+            Failure::Filter { error: error @ FilterError::NoMatch { .. }, see } => {
+                write!(f, "{error} (`pointwise list {see}` shows all)")
+            }
+            Failure::Filter { error, .. } => error.fmt(f),
+            Failure::Catalog(error) => error.fmt(f),
+            Failure::Pool(error) => error.fmt(f),
+            Failure::NothingAvailable { absent } => {
+                f.write_str("no contender can run here:")?;
+                for (index, (name, why)) in absent.iter().enumerate() {
+                    write!(f, "{} {name}: {why}", if index == 0 { "" } else { ";" })?;
+                }
+                Ok(())
+            }
+            Failure::Records(error) => error.fmt(f),
+            Failure::File { path, access, source } => {
+                let verb = match access {
+                    Access::Read => "read",
+                    Access::Write => "write",
+                };
+                write!(f, "cannot {verb} `{}`: {source}", path.display())
+            }
+            Failure::Content { path, why } => write!(f, "`{}`: {why}", path.display()),
+            Failure::WouldReplace { path } => write!(
+                f,
+                "`{}` exists and is not a record file; name another, or remove it first",
+                path.display()
+            ),
+            Failure::Machine { what, why } => write!(f, "{what}: {why}"),
+            Failure::ClosedPipe => f.write_str("standard output was closed"),
+            Failure::Output(source) => write!(f, "cannot write standard output: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<pointwise::Error> for Failure {
+    fn from(error: pointwise::Error) -> Self {
+        Failure::Pointwise(error)
+    }
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        Failure::Catalog(error)
+    }
+}
+
+impl From<PoolError> for Failure {
+    fn from(error: PoolError) -> Self {
+        Failure::Pool(error)
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Failure::Records(error)
+    }
+}

@@ -1,0 +1,139 @@
+//! The field: kernels and contenders that the filters let through, and why some can't run.
+
+use super::failure::Failure;
+use super::options::Options;
+use super::output::note;
+use pointwise::Kernel;
+use pointwise_harness::catalog::Pattern;
+use pointwise_harness::contender::{self, Contender, Refusal};
+
+/// Who takes part when no filter says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Preset {
+    /// The plan's choice, naive loops, GEMMs and peers; each kernel by itself only when asked.
+    Contenders,
+    /// Those and every kernel.
+    Everything,
+}
+
+/// Contenders, on this machine or not.
+pub(crate) struct Field {
+    everyone: Vec<(Box<dyn Contender>, Option<String>)>,
+}
+
+impl Field {
+    /// Each with the reason why it can't run, if it can't.
+    pub(crate) fn everyone(&self) -> impl Iterator<Item = (&dyn Contender, Option<String>)> {
+        self.everyone.iter().map(|(contender, why_not)| (&**contender, why_not.clone()))
+    }
+
+    /// Those that can run; tells which are left out, and fails when nobody is left.
+    pub(crate) fn present(&self) -> Result<Vec<&dyn Contender>, Failure> {
+        let mut present = Vec::new();
+        let mut absent = Vec::new();
+        for (contender, why_not) in &self.everyone {
+            match why_not {
+                None => present.push(&**contender),
+                Some(why) => absent.push((contender.name().to_owned(), why.clone())),
+            }
+        }
+        if present.is_empty() {
+            return Err(Failure::NothingAvailable { absent });
+        }
+        while let Some((_, why)) = absent.first().cloned() {
+            let alike = absent.extract_if(.., |(_, other)| *other == why);
+            let names: Vec<String> = alike.map(|(name, _)| name).collect();
+            note(format_args!("left out: {}: {why}", names.join(", ")));
+        }
+        Ok(present)
+    }
+}
+
+/// The contenders that `--kernel` and `--contender` let through. With both, a contender that
+/// either lets through takes part.
+pub(crate) fn contenders(options: &Options, preset: Preset) -> Result<Field, Failure> {
+    let kernels = kernels(options)?;
+    let all = contender::all(&contender::Options {
+        peers: options.peers.clone(),
+        isa: options.isa,
+        ..Default::default()
+    });
+    let names: Vec<&str> = all.iter().map(|contender| contender.name()).collect();
+    let mut named: Vec<String> = Vec::new();
+    for pattern in &options.contender {
+        let picked = pick("contender", pattern, &names, "contenders")?;
+        named.extend(picked.into_iter().map(str::to_owned));
+    }
+    let unfiltered = options.kernel.is_empty() && options.contender.is_empty();
+    let takes_part = |contender: &dyn Contender| {
+        let kernel = kernel_named(contender.name());
+        if unfiltered {
+            return kernel.is_none() || preset == Preset::Everything;
+        }
+        let by_kernel = !options.kernel.is_empty()
+            && kernel.is_some_and(|kernel| kernels.iter().any(|k| k.name() == kernel.name()));
+        by_kernel || named.iter().any(|name| name == contender.name())
+    };
+    let everyone = all
+        .into_iter()
+        .filter(|contender| takes_part(&**contender))
+        .map(|contender| {
+            let why_not = absence(&*contender, options);
+            (contender, why_not)
+        })
+        .collect();
+    Ok(Field { everyone })
+}
+
+/// Our kernels that `--kernel` lets through, those that can't run here included.
+pub(crate) fn kernels(options: &Options) -> Result<Vec<&'static Kernel>, Failure> {
+    let all = pointwise::kernels();
+    if options.kernel.is_empty() {
+        return Ok(all.iter().collect());
+    }
+    let names: Vec<&str> = all.iter().map(|kernel| kernel.name()).collect();
+    let mut named = Vec::new();
+    for pattern in &options.kernel {
+        named.extend(pick("kernel", pattern, &names, "kernels")?);
+    }
+    Ok(all.iter().filter(|kernel| named.contains(&kernel.name())).collect())
+}
+
+fn pick<'a>(
+    what: &'static str,
+    pattern: &str,
+    names: &[&'a str],
+    see: &'static str,
+) -> Result<Vec<&'a str>, Failure> {
+    let picked = Pattern::new(what, pattern).and_then(|pattern| pattern.pick(names));
+    picked.map_err(|error| Failure::Filter { error, see })
+}
+
+/// Why a kernel can't run: this CPU, or the cap.
+pub(crate) fn why_not(kernel: &Kernel, options: &Options) -> Option<String> {
+    if !kernel.is_available() {
+        return Some(format!("it needs {}", kernel.isa().needs()));
+    }
+    match options.isa {
+        Some(cap) if kernel.isa() > cap => Some(format!("--isa {cap} rules it out")),
+        _ => None,
+    }
+}
+
+fn kernel_named(name: &str) -> Option<&'static Kernel> {
+    pointwise::kernels().iter().find(|kernel| kernel.name() == name)
+}
+
+fn absence(contender: &dyn Contender, options: &Options) -> Option<String> {
+    match kernel_named(contender.name()) {
+        Some(kernel) => why_not(kernel, options),
+        None => contender.available().err().map(|refusal| reason(&refusal).to_owned()),
+    }
+}
+
+/// The refusal's own words.
+pub(crate) fn reason(refusal: &Refusal) -> &str {
+    match refusal {
+        Refusal::Unavailable(why) | Refusal::Unsupported(why) | Refusal::Failed(why) => why,
+    }
+}

@@ -1,0 +1,159 @@
+//! The command line: one module for each command, and what they share.
+//!
+//! A command is a file with its `Args` and `run`, a variant of [`Command`], and a line in
+//! [`Command::run`].
+
+mod bench;
+mod doctor;
+mod failure;
+mod fault;
+mod field;
+mod interrupt;
+mod list;
+mod options;
+mod output;
+mod progress;
+mod results;
+mod run;
+mod selection;
+mod table;
+mod tour;
+mod verify;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use failure::{Failure, Outcome};
+use options::Options;
+use output::Output;
+use std::process::ExitCode;
+
+/// 1×1 convolution on this CPU: check it, measure it, and see where the machine stands
+///
+/// Without a command it gives the tour: what this machine is, whether the kernels compute the
+/// right bits on it, and how fast they run layers of ResNet-50 and Inception beside
+/// matrixmultiply and naive loops. That takes about a minute and leaves a page under `reports/`.
+#[derive(Parser, Debug)]
+#[command(
+    name = "pointwise",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  pointwise                                   the tour
+  pointwise list layers --network resnet50    what can be measured
+  pointwise verify                            every kernel against the reference, bit for bit
+  pointwise bench --network resnet50 --layout nhwc -o run.jsonl
+  pointwise bench --layer nhwc/n1c64h56w56k256/bias+relu --kernel avx2
+  pointwise rank run.jsonl                    who is fastest, and by how much
+  pointwise report run.jsonl                  the page with its figures
+
+Exit codes: 0 fine, 1 wrong result, 2 usage or bad input, 3 regression, 4 inconclusive,
+130 interrupted (what was measured is kept)."
+)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    List(list::Args),
+    Doctor(doctor::Args),
+    Verify(verify::Args),
+    Bench(bench::Args),
+}
+
+impl Command {
+    fn run(&self, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
+        match self {
+            Command::List(args) => list::run(args, options, output),
+            Command::Doctor(args) => doctor::run(args, options, output),
+            Command::Verify(args) => verify::run(args, options, output),
+            Command::Bench(args) => bench::run(args, options, output),
+        }
+    }
+}
+
+/// Reads the command line, runs the command, and turns its end into an exit code.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            // A closed pipe is the reader's choice, here as everywhere.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            let failure = Failure::Usage(one_line(&error));
+            output::note(format_args!("pointwise: {failure}"));
+            return failure.exit_code();
+        }
+    };
+    let mut output = Output::new(cli.options.json);
+    let result = run(cli, &mut output);
+    let result = result.and_then(|outcome| output.finish().map(|()| outcome));
+    match result {
+        Ok(outcome) => outcome.exit_code(),
+        Err(Failure::ClosedPipe) => Failure::ClosedPipe.exit_code(),
+        Err(failure) => {
+            output::note(format_args!("pointwise: {failure}"));
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(mut cli: Cli, output: &mut Output) -> Result<Outcome, Failure> {
+    cli.options.complete()?;
+    match &cli.command {
+        Some(command) => command.run(&cli.options, output),
+        None => tour::run(&cli.options, output),
+    }
+}
+
+/// What the parser says, without the usage lines that follow it.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let text = lines.join(" ");
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    format!("{text} (`pointwise --help` explains)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_the_parser_refuses_is_told_in_one_line() {
+        for (arguments, expected) in [
+            (&["pointwise", "list", "nonsense"][..], "nonsense"),
+            (&["pointwise", "--threads", "0"], "0 threads; a plan is for at least 1"),
+            (&["pointwise", "--layout", "nhcw"], "nchw, nhwc"),
+            (&["pointwise", "--lyout", "nhwc"], "--layout"),
+            (&["pointwise", "--isa", "sse9"], "scalar, avx2, avx512 and neon"),
+            (&["pointwise", "--kernel", "a(b"], "unclosed group"),
+            (&["pointwise", "--kernel"], "--kernel"),
+            (&["pointwise", "frobnicate"], "frobnicate"),
+        ] {
+            let error = Cli::try_parse_from(arguments).unwrap_err();
+            let line = one_line(&error);
+            assert!(line.contains(expected), "{arguments:?}: {line}");
+            assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
+        }
+    }
+}

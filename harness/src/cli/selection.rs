@@ -1,0 +1,87 @@
+//! The layers that the filters let through: of the catalog, of a file, or given by their text.
+
+use super::failure::Failure;
+use super::options::{LayerChoice, Options};
+use pointwise::Layout;
+use pointwise_harness::catalog::{self, Entry, Filter, FilterError};
+
+/// The layers let through, once in each layout asked for: all of the one layout, then all of the
+/// other. The layout of each is the one that its `layer` has.
+pub(crate) fn layers(options: &Options) -> Result<Vec<Entry>, Failure> {
+    let chosen = choose(options)?;
+    let mut rows: Vec<Entry> = Vec::new();
+    for layout in layouts(options) {
+        for (entry, named) in &chosen {
+            // A text that names its layout means that one, unless `--layout` says otherwise.
+            if options.layout.is_none() && named.is_some_and(|named| named != layout) {
+                continue;
+            }
+            let mut row = Entry { layer: entry.in_layout(layout), ..entry.clone() };
+            if row.network.is_empty() {
+                row.name = row.layer.to_string();
+            }
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The entries let through, as the catalog or the file has them.
+pub(crate) fn entries(options: &Options) -> Result<Vec<Entry>, Failure> {
+    Ok(choose(options)?.into_iter().map(|(entry, _)| entry).collect())
+}
+
+/// `network/name` of an entry, or the text of a layer given by hand.
+pub(crate) fn label(entry: &Entry) -> String {
+    match entry.network.as_str() {
+        "" => entry.name.clone(),
+        network => format!("{network}/{}", entry.name),
+    }
+}
+
+/// The layouts asked for: both, unless `--layout` names one.
+pub(crate) fn layouts(options: &Options) -> Vec<Layout> {
+    match options.layout {
+        Some(choice) => vec![choice.into()],
+        None => vec![Layout::Nhwc, Layout::Nchw],
+    }
+}
+
+/// Each entry let through, with the layout that the text which chose it names.
+fn choose(options: &Options) -> Result<Vec<(Entry, Option<Layout>)>, Failure> {
+    let file;
+    let all = match &options.layers {
+        Some(path) => {
+            file = catalog::load(path)?;
+            file.as_slice()
+        }
+        None => catalog::catalog(),
+    };
+    let network = (!options.network.is_empty()).then(|| options.network.join("|"));
+    let select = |layer: Option<&str>| {
+        let filter = Filter::new(network.as_deref(), layer).map_err(refused)?;
+        filter.select(all).map_err(refused)
+    };
+    if options.layer.is_empty() {
+        return Ok(select(None)?.into_iter().map(|entry| (entry, None)).collect());
+    }
+    let mut chosen = Vec::new();
+    for choice in &options.layer {
+        let (text, layout) = match choice {
+            LayerChoice::Given { text, layout } => (text, *layout),
+            LayerChoice::Named(text) => (text, None),
+        };
+        chosen.extend(select(Some(text))?.into_iter().map(|entry| (entry, layout)));
+    }
+    Ok(chosen)
+}
+
+fn refused(error: FilterError) -> Failure {
+    let see = match error {
+        FilterError::NoMatch { what: "network", .. } => "networks",
+        _ => "layers",
+    };
+    Failure::Filter { error, see }
+}
