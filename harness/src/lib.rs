@@ -2,4 +2,8 @@
 pub mod catalog;
 pub mod contender;
 pub mod data;
+pub mod machine;
+pub mod measure;
 pub mod record;
+pub mod sidecar;
+pub mod table;

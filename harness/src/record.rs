@@ -1,5 +1,18 @@
 //! One measured row, and the file of them.
 
+mod error;
+mod read;
+mod write;
+
+pub use error::FileError;
+pub use read::read;
+pub use write::Writer;
+
+use crate::machine::Ceilings;
+use crate::measure::roofline::{operations, roofline_gflops};
+use crate::measure::{Cache, Summary};
+use crate::table;
+use pointwise::{Isa, Layer, Layout};
 use serde::{Deserialize, Serialize};
 
 /// The version of the record format; a file of another version is refused.
@@ -67,4 +80,328 @@ pub struct Record {
     pub prepacked: bool,
     /// Whether the result was checked against the reference before it was timed.
     pub verified: bool,
+}
+
+/// What was measured, apart from its figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// Network the layer was taken from; empty for a layer given by hand.
+    pub network: String,
+    /// The layer's name in its network; empty for a layer given by hand.
+    pub name: String,
+    /// The layer, in the layout that was measured.
+    pub layer: Layer,
+    /// Who computed it.
+    pub contender: String,
+    /// Its version.
+    pub version: String,
+    /// The kernel that did the work; empty when it cannot be told.
+    pub kernel: String,
+    /// Threads used.
+    pub threads: usize,
+    /// The state of the caches.
+    pub cache: Cache,
+    /// The widest ISA that contenders were held to.
+    pub isa: Option<Isa>,
+    /// Whether the weights were packed ahead.
+    pub prepacked: bool,
+    /// Whether the result was checked first.
+    pub verified: bool,
+}
+
+/// A row that cannot be made.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RecordError {
+    /// The layer is none.
+    #[error("{0}")]
+    Layer(#[from] pointwise::Error),
+    /// Its ceiling is not known.
+    #[error("no FMA ceiling was measured for {threads} threads and ISAs up to {isa}")]
+    NoCeiling {
+        /// How many threads.
+        threads: usize,
+        /// The widest ISA allowed.
+        isa: &'static str,
+    },
+}
+
+impl Record {
+    /// The row of `subject`, timed as `summary` says under the `ceilings` of the same run.
+    ///
+    /// # Errors
+    /// [`RecordError`]: a layer that does not check, or no ceiling for so many threads.
+    pub fn new(
+        subject: Subject,
+        summary: &Summary,
+        ceilings: &Ceilings,
+    ) -> Result<Record, RecordError> {
+        let Subject { layer, threads, isa, cache, .. } = subject;
+        let shape = layer.check()?;
+        let missing = || RecordError::NoCeiling { threads, isa: isa.map_or("any", Isa::name) };
+        let ceiling_gflops = ceilings.gflops(threads, isa).ok_or_else(missing)?;
+        let element = size_of::<f32>() as u64;
+        let roofline_gflops =
+            roofline_gflops(&layer, &shape, element, cache, ceilings, threads, isa)
+                .ok_or_else(missing)?;
+        let gflops = operations(&shape) / summary.median;
+        Ok(Record {
+            schema: SCHEMA,
+            network: subject.network,
+            layer: if subject.name.is_empty() { layer.to_string() } else { subject.name },
+            n: layer.n,
+            c: layer.c,
+            k: layer.k,
+            h: layer.h,
+            w: layer.w,
+            stride_h: layer.stride[0],
+            stride_w: layer.stride[1],
+            groups: layer.groups,
+            dtype: "f32".to_owned(),
+            layout: layer.layout.name().to_owned(),
+            contender: subject.contender,
+            version: subject.version,
+            kernel: subject.kernel,
+            threads,
+            cache: cache.name().to_owned(),
+            samples: summary.samples,
+            ns_min: summary.min,
+            ns_median: summary.median,
+            ns_mad: summary.mad,
+            gflops,
+            ceiling_gflops,
+            fraction_of_ceiling: gflops / ceiling_gflops,
+            roofline_gflops,
+            fraction_of_roofline: gflops / roofline_gflops,
+            prepacked: subject.prepacked,
+            verified: subject.verified,
+        })
+    }
+
+    /// The sizes as a layer's text form, `nhwc/n1c64h56w56k256/s2x2`. Padding and epilogue are not
+    /// in a record: for those the catalog has the layer.
+    pub fn problem(&self) -> String {
+        let layout = if self.layout == "nchw" { Layout::Nchw } else { Layout::Nhwc };
+        Layer::new(self.c, self.k, self.h, self.w)
+            .batch(self.n)
+            .stride(self.stride_h, self.stride_w)
+            .groups(self.groups)
+            .layout(layout)
+            .to_string()
+    }
+
+    /// Every floating-point field with its name.
+    pub fn figures(&self) -> [(&'static str, f64); 8] {
+        [
+            ("ns_min", self.ns_min),
+            ("ns_median", self.ns_median),
+            ("ns_mad", self.ns_mad),
+            ("gflops", self.gflops),
+            ("ceiling_gflops", self.ceiling_gflops),
+            ("fraction_of_ceiling", self.fraction_of_ceiling),
+            ("roofline_gflops", self.roofline_gflops),
+            ("fraction_of_roofline", self.fraction_of_roofline),
+        ]
+    }
+
+    /// Every count with its name.
+    fn counts(&self) -> [(&'static str, usize); 10] {
+        [
+            ("n", self.n),
+            ("c", self.c),
+            ("k", self.k),
+            ("h", self.h),
+            ("w", self.w),
+            ("stride_h", self.stride_h),
+            ("stride_w", self.stride_w),
+            ("groups", self.groups),
+            ("threads", self.threads),
+            ("samples", self.samples),
+        ]
+    }
+}
+
+/// The records as a table for the terminal, one line each, in their order.
+pub fn table(records: &[Record]) -> String {
+    let header = [
+        "network",
+        "layer",
+        "problem",
+        "contender",
+        "kernel",
+        "thr",
+        "cache",
+        "\u{b5}s",
+        "\u{b1}%",
+        "GFLOP/s",
+        "%ceiling",
+        "%roofline",
+        "",
+    ];
+    let rows = records.iter().map(|record| {
+        let problem = record.problem();
+        [
+            record.network.clone(),
+            // A layer given by hand is its own name.
+            if record.network.is_empty() { String::new() } else { record.layer.clone() },
+            if record.network.is_empty() { record.layer.clone() } else { problem },
+            record.contender.clone(),
+            record.kernel.clone(),
+            record.threads.to_string(),
+            record.cache.clone(),
+            microseconds(record.ns_median),
+            format!("{:.1}", 100.0 * record.ns_mad / record.ns_median),
+            format!("{:.1}", record.gflops),
+            format!("{:.1}", 100.0 * record.fraction_of_ceiling),
+            format!("{:.1}", 100.0 * record.fraction_of_roofline),
+            if record.verified { String::new() } else { "not verified".to_owned() },
+        ]
+    });
+    table::plain(header, 5, rows).trim_fmt()
+}
+
+/// Nanoseconds as microseconds, to four digits.
+fn microseconds(ns: f64) -> String {
+    let us = ns / 1e3;
+    match us {
+        ..10.0 => format!("{us:.3}"),
+        10.0..100.0 => format!("{us:.2}"),
+        100.0..1000.0 => format!("{us:.1}"),
+        _ => format!("{us:.0}"),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::machine::{Bandwidth, FmaCeiling};
+
+    fn ceilings() -> Ceilings {
+        let level = |level: &str, capacity, read_gbps| Bandwidth {
+            level: level.to_owned(),
+            threads: 1,
+            capacity,
+            bytes: 0,
+            read_gbps,
+            copy_gbps: read_gbps,
+        };
+        Ceilings {
+            fma: vec![FmaCeiling { isa: Isa::Avx2, threads: 1, gflops: 128.0 }],
+            bandwidth: vec![level("L1", Some(1 << 20), 400.0), level("memory", None, 1.0)],
+        }
+    }
+
+    fn subject() -> Subject {
+        Subject {
+            network: "resnet50".to_owned(),
+            name: "conv1".to_owned(),
+            layer: Layer::new(64, 256, 8, 8).stride(2, 2).bias(true),
+            contender: "pointwise".to_owned(),
+            version: "0.1.0".to_owned(),
+            kernel: "f32-avx2-ol-6x16".to_owned(),
+            threads: 1,
+            cache: Cache::Hot,
+            isa: None,
+            prepacked: true,
+            verified: true,
+        }
+    }
+
+    const SUMMARY: Summary = Summary { samples: 9, min: 90.0, median: 8192.0, mad: 1.5 };
+
+    /// A record as it should be, for the tests of files.
+    pub(crate) fn record() -> Record {
+        Record::new(subject(), &SUMMARY, &ceilings()).unwrap()
+    }
+
+    #[test]
+    fn rates_and_shares_follow_from_the_times() {
+        let record = record();
+        // 2·4·4·256·64 operations in 8192 ns.
+        assert_eq!(record.gflops, 64.0);
+        assert_eq!(record.fraction_of_ceiling, 0.5);
+        assert_eq!((record.roofline_gflops, record.fraction_of_roofline), (128.0, 0.5));
+        assert_eq!((record.ns_min, record.ns_mad, record.samples), (90.0, 1.5, 9));
+    }
+
+    #[test]
+    fn a_cold_run_is_bounded_by_memory() {
+        let subject = Subject { cache: Cache::Cold, ..subject() };
+        let record = Record::new(subject, &SUMMARY, &ceilings()).unwrap();
+        // Input 4·64·16, weights and bias 4·(64·256 + 256), output 4·256·16, at 1 byte/ns.
+        let bytes = 4.0 * (64.0 * 16.0 + 64.0 * 256.0 + 256.0 + 256.0 * 16.0);
+        assert!((record.roofline_gflops - 524_288.0 / bytes).abs() < 1e-9);
+        assert_eq!(record.cache, "cold");
+    }
+
+    #[test]
+    fn what_is_missing_is_an_error() {
+        let none = Record::new(Subject { threads: 2, ..subject() }, &SUMMARY, &ceilings());
+        assert_eq!(none, Err(RecordError::NoCeiling { threads: 2, isa: "any" }));
+        let capped = Subject { isa: Some(Isa::Scalar), ..subject() };
+        assert!(Record::new(capped, &SUMMARY, &ceilings()).is_err());
+        let layer = Layer::new(0, 1, 1, 1);
+        assert!(matches!(
+            Record::new(Subject { layer, ..subject() }, &SUMMARY, &ceilings()),
+            Err(RecordError::Layer(_))
+        ));
+    }
+
+    #[test]
+    fn the_field_names_are_the_contract() {
+        let value = serde_json::to_value(record()).unwrap();
+        let mut names: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let mut contract: Vec<&str> = "schema network layer n c k h w stride_h stride_w groups \
+            dtype layout contender version kernel threads cache samples ns_min ns_median ns_mad \
+            gflops ceiling_gflops fraction_of_ceiling roofline_gflops fraction_of_roofline \
+            prepacked verified"
+            .split_whitespace()
+            .collect();
+        contract.sort_unstable();
+        assert_eq!(names, contract);
+        let floats = value.as_object().unwrap().values().filter(|value| value.is_f64()).count();
+        assert_eq!(floats, record().figures().len());
+    }
+
+    #[test]
+    fn problems_are_layers_again() {
+        assert_eq!(record().problem(), "nhwc/n1c64h8w8k256/s2x2");
+        assert!(record().problem().parse::<Layer>().is_ok());
+        let given = Subject { network: String::new(), name: String::new(), ..subject() };
+        let record = Record::new(given, &SUMMARY, &ceilings()).unwrap();
+        assert_eq!(record.layer.parse::<Layer>().unwrap(), subject().layer);
+    }
+
+    #[test]
+    fn tables_hold_a_line_for_each_record() {
+        let slow = Record { verified: false, ns_median: 123_456.0, ..record() };
+        let text = table(&[record(), slow]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        let words: Vec<&str> = lines[1].split_whitespace().collect();
+        assert_eq!(
+            words,
+            [
+                "resnet50",
+                "conv1",
+                "nhwc/n1c64h8w8k256/s2x2",
+                "pointwise",
+                "f32-avx2-ol-6x16",
+                "1",
+                "hot",
+                "8.192",
+                "0.0",
+                "64.0",
+                "50.0",
+                "50.0"
+            ]
+        );
+        assert!(lines[2].contains("123.5") && lines[2].ends_with("not verified"), "{text}");
+    }
+
+    #[test]
+    fn times_keep_four_digits() {
+        let times = [1.0, 9_876.5, 12_345.0, 123_456.0, 12_345_678.0].map(microseconds);
+        assert_eq!(times, ["0.001", "9.877", "12.35", "123.5", "12346"]);
+    }
 }

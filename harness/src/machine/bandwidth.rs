@@ -1,0 +1,291 @@
+//! What each level of memory can deliver.
+
+use super::cache::CacheLevel;
+use super::lockstep::lockstep;
+use crate::measure::stats;
+use pulp::{Simd, WithSimd};
+use serde::{Deserialize, Serialize};
+use std::hint::black_box;
+
+/// The most that one level of memory delivered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bandwidth {
+    /// `L1`, `L2`, `L3` or `memory`.
+    pub level: String,
+    /// On so many threads at once.
+    pub threads: usize,
+    /// Bytes that the level holds for all those threads together; nothing for memory.
+    pub capacity: Option<u64>,
+    /// Bytes that the threads went over, together.
+    pub bytes: u64,
+    /// Reading, 10⁹ bytes per second, all threads together.
+    pub read_gbps: f64,
+    /// Copying, 10⁹ bytes per second, those read and those written both counted.
+    pub copy_gbps: f64,
+}
+
+/// Where and how much to measure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// `L1`, `L2`, `L3` or `memory`.
+    pub level: String,
+    /// As in [`Bandwidth`].
+    pub capacity: Option<u64>,
+    /// Bytes that each thread goes over.
+    pub bytes_per_thread: usize,
+}
+
+/// What a timed run should take at least, ns.
+const RUN_NS: f64 = 200e3;
+/// Caches when nothing tells: those of nearly every CPU of the last ten years are no smaller.
+const UNKNOWN: [(u8, u64, usize); 3] =
+    [(1, 32 << 10, 1), (2, 256 << 10, 1), (3, 8 << 20, usize::MAX)];
+/// No more than this in all, whatever a last-level cache calls itself.
+const MOST: u64 = 1 << 30;
+
+/// The levels to measure on a machine with `caches`, for `threads` threads: half of each cache,
+/// which its own code and neighbours leave room for, and for memory four times the last one.
+pub fn probes(caches: &[CacheLevel], threads: usize) -> Vec<Probe> {
+    let threads = threads.max(1) as u64;
+    let mut levels: Vec<(u8, u64, usize)> = caches
+        .iter()
+        .filter(|cache| cache.holds_data())
+        .map(|cache| (cache.level, cache.bytes, cache.shared_by))
+        .collect();
+    if levels.is_empty() {
+        levels = UNKNOWN.to_vec();
+    }
+    // Siblings of one core share its L1; threads are spread over cores before siblings.
+    let siblings = levels.first().map_or(1, |(_, _, shared_by)| (*shared_by).max(1));
+    let mut probes = Vec::new();
+    let mut last_total = 0;
+    for (level, bytes, shared_by) in levels {
+        let cores = (shared_by / siblings).max(1) as u64;
+        let total = bytes * threads.div_ceil(cores);
+        probes.push(Probe {
+            level: format!("L{level}"),
+            capacity: Some(total),
+            bytes_per_thread: round(total / 2 / threads),
+        });
+        last_total = total;
+    }
+    let memory = (4 * last_total).clamp(64 << 20, MOST);
+    probes.push(Probe {
+        level: "memory".to_owned(),
+        capacity: None,
+        bytes_per_thread: round(memory / threads),
+    });
+    probes
+}
+
+/// Whole blocks of the read loop.
+fn round(bytes: u64) -> usize {
+    (bytes as usize / 4096).max(1) * 4096
+}
+
+/// The best of `repeats` runs over one level, on every thread of `pool` at once.
+pub fn bandwidth(probe: &Probe, pool: &rayon::ThreadPool, repeats: usize) -> Bandwidth {
+    let threads = pool.current_num_threads();
+    let bytes = probe.bytes_per_thread;
+    let read = best(
+        pool,
+        repeats,
+        bytes,
+        |_| Buffer::new(bytes),
+        |buffer, passes| {
+            Read { data: buffer.words(), passes }.run();
+        },
+    );
+    // Both halves together fill the level as the one buffer did.
+    let half = bytes / 2;
+    let copy = best(
+        pool,
+        repeats,
+        2 * half,
+        |_| (Buffer::new(half), Buffer::new(half)),
+        |(from, to), passes| {
+            for _ in 0..passes {
+                to.words_mut().copy_from_slice(black_box(from.words()));
+                black_box(&to);
+            }
+        },
+    );
+    Bandwidth {
+        level: probe.level.clone(),
+        threads,
+        capacity: probe.capacity,
+        bytes: (bytes * threads) as u64,
+        read_gbps: read,
+        copy_gbps: copy,
+    }
+}
+
+/// Bytes per ns over all threads, when a pass moves `bytes` on each, in the best of `repeats` runs
+/// of as many passes as make a run long enough.
+fn best<S>(
+    pool: &rayon::ThreadPool,
+    repeats: usize,
+    bytes: usize,
+    make: impl Fn(usize) -> S + Sync,
+    work: impl Fn(&mut S, usize) + Sync,
+) -> f64 {
+    // The first pass of a fresh buffer is the second at worst; the trial's best leaves both out.
+    let trial = lockstep(pool, 4, &make, |state| work(state, 1));
+    let pass = stats::min(&trial).unwrap_or(RUN_NS);
+    let passes = (RUN_NS / pass).ceil().max(1.0) as usize;
+    let times = lockstep(pool, repeats.max(1) + 1, &make, |state| work(state, passes));
+    let moved = (bytes * passes * pool.current_num_threads()) as f64;
+    moved / stats::min(&times).unwrap_or(f64::INFINITY)
+}
+
+/// Words that begin at a multiple of 64 bytes: a vector load across two lines costs double.
+struct Buffer {
+    words: Vec<u32>,
+    start: usize,
+    len: usize,
+}
+
+impl Buffer {
+    fn new(bytes: usize) -> Self {
+        let len = bytes / size_of::<u32>();
+        // Written by the thread that will read it, with ones: untouched zero pages may all be the
+        // same one.
+        let words = vec![1u32; len + 64 / size_of::<u32>()];
+        let start = words.as_ptr().align_offset(64).min(64 / size_of::<u32>());
+        Buffer { words, start, len }
+    }
+
+    fn words(&self) -> &[u32] {
+        &self.words[self.start..self.start + self.len]
+    }
+
+    fn words_mut(&mut self) -> &mut [u32] {
+        &mut self.words[self.start..self.start + self.len]
+    }
+}
+
+/// Loads every vector of `data`, `passes` times.
+struct Read<'d> {
+    data: &'d [u32],
+    passes: usize,
+}
+
+/// Vectors of one step; their ORs are independent chains.
+const STEP: usize = 8;
+
+impl Read<'_> {
+    /// With the widest vectors there are.
+    fn run(self) {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        {
+            if let Some(simd) = pulp::x86::V4::try_new() {
+                return Simd::vectorize(simd, self);
+            }
+            if let Some(simd) = pulp::x86::V3::try_new() {
+                return Simd::vectorize(simd, self);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if let Some(simd) = pulp::aarch64::Neon::try_new() {
+            return Simd::vectorize(simd, self);
+        }
+        pulp::Scalar::new().vectorize(self);
+    }
+}
+
+impl WithSimd for Read<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let mut any = [simd.splat_u32s(0); STEP];
+        for _ in 0..self.passes {
+            // Hidden anew each pass, or the compiler would go over it once.
+            let (vectors, _) = S::as_simd_u32s(black_box(self.data));
+            for step in vectors.as_chunks::<STEP>().0 {
+                for (any, vector) in any.iter_mut().zip(step) {
+                    *any = simd.or_u32s(*any, *vector);
+                }
+            }
+        }
+        black_box(any);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::CacheKind;
+
+    fn cache(level: u8, kind: CacheKind, kib: u64, shared_by: usize) -> CacheLevel {
+        CacheLevel { level, kind, bytes: kib << 10, ways: 8, line: 64, shared_by }
+    }
+
+    #[test]
+    fn probes_lie_within_their_level_and_beyond_the_one_before() {
+        let caches = [
+            cache(1, CacheKind::Data, 48, 1),
+            cache(1, CacheKind::Instruction, 32, 1),
+            cache(2, CacheKind::Unified, 1024, 1),
+            cache(3, CacheKind::Unified, 32 << 10, 8),
+        ];
+        for threads in [1, 2, 3] {
+            let probes = probes(&caches, threads);
+            let names: Vec<&str> = probes.iter().map(|probe| probe.level.as_str()).collect();
+            assert_eq!(names, ["L1", "L2", "L3", "memory"]);
+            let total = |index: usize| (probes[index].bytes_per_thread * threads) as u64;
+            assert_eq!(probes[0].capacity, Some((48 << 10) * threads as u64));
+            assert_eq!(probes[2].capacity, Some(32 << 20));
+            for (inner, outer) in [(0, 1), (1, 2), (2, 3)] {
+                assert!(total(inner) <= probes[inner].capacity.unwrap());
+                assert!(total(outer) > probes[inner].capacity.unwrap(), "{probes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn siblings_share_but_neighbours_do_not() {
+        let caches = [
+            cache(1, CacheKind::Data, 32, 2),
+            cache(2, CacheKind::Unified, 1024, 2),
+            cache(3, CacheKind::Unified, 16 << 10, 8),
+        ];
+        let capacity = |threads| {
+            let probes = probes(&caches, threads);
+            probes.iter().filter_map(|probe| probe.capacity).map(|c| c >> 10).collect::<Vec<_>>()
+        };
+        assert_eq!(capacity(1), [32, 1024, 16 << 10]);
+        // Four threads on four cores of one L3; six cores need a second.
+        assert_eq!(capacity(4), [128, 4096, 16 << 10]);
+        assert_eq!(capacity(6), [192, 6144, 32 << 10]);
+    }
+
+    #[test]
+    fn unknown_and_absurd_caches_still_give_probes() {
+        assert_eq!(probes(&[], 1).len(), 4);
+        let huge = probes(&[cache(3, CacheKind::Unified, 1 << 20, 64)], 1);
+        assert_eq!(huge.last().unwrap().bytes_per_thread as u64, MOST);
+        assert!(probes(&[cache(1, CacheKind::Data, 1, 1)], 64)[0].bytes_per_thread >= 4096);
+    }
+
+    #[test]
+    fn buffers_are_aligned_and_whole() {
+        for bytes in [4096, 8192] {
+            let mut buffer = Buffer::new(bytes);
+            assert_eq!(buffer.words().len() * 4, bytes);
+            assert_eq!(buffer.words().as_ptr().align_offset(64), 0);
+            assert_eq!(buffer.words_mut().len() * 4, bytes);
+        }
+    }
+
+    #[test]
+    fn every_level_gives_a_finite_rate() {
+        let pool = crate::measure::pool(2).unwrap();
+        let probe = Probe { level: "L1".to_owned(), capacity: Some(16384), bytes_per_thread: 8192 };
+        let bandwidth = bandwidth(&probe, &pool, 2);
+        assert_eq!((bandwidth.threads, bandwidth.bytes), (2, 16384));
+        for rate in [bandwidth.read_gbps, bandwidth.copy_gbps] {
+            assert!(rate.is_finite() && rate > 0.0, "{bandwidth:?}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The ceilings of one run.
+
+use super::bandwidth::{Bandwidth, bandwidth, probes};
+use super::cache::CacheLevel;
+use super::ceiling::{FmaCeiling, fma_ceiling};
+use crate::measure::Progress;
+use pointwise::Isa;
+use serde::{Deserialize, Serialize};
+
+/// What this machine was seen to do at best. Measured in the same run as what is compared with it:
+/// tomorrow the clock rate is another.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ceilings {
+    /// Per ISA and number of threads.
+    pub fma: Vec<FmaCeiling>,
+    /// Per number of threads and level, the nearest first.
+    pub bandwidth: Vec<Bandwidth>,
+}
+
+/// How long to look for the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// About 0.3 s per number of threads.
+    Quick,
+    /// About 1.5 s.
+    Thorough,
+}
+
+impl Ceilings {
+    /// Measures all ISAs of this CPU and all levels of memory, on the threads of `pool`.
+    pub fn measure(
+        pool: &rayon::ThreadPool,
+        caches: &[CacheLevel],
+        effort: Effort,
+        progress: &dyn Progress,
+    ) -> Ceilings {
+        let (runs, sweeps) = match effort {
+            Effort::Quick => (30, 5),
+            Effort::Thorough => (200, 20),
+        };
+        let isas: Vec<Isa> = Isa::ALL.into_iter().filter(|isa| isa.is_available()).collect();
+        let probes = probes(caches, pool.current_num_threads());
+        let mut ceilings = Ceilings::default();
+        progress.begin("ceilings", (isas.len() + probes.len()) as u64);
+        for isa in isas {
+            ceilings.fma.extend(fma_ceiling(isa, pool, runs));
+            progress.step();
+        }
+        for probe in probes {
+            // Caches settle within a few sweeps; memory takes milliseconds for each.
+            let sweeps = if probe.capacity.is_some() { 4 * sweeps } else { sweeps };
+            ceilings.bandwidth.push(bandwidth(&probe, pool, sweeps));
+            progress.step();
+        }
+        progress.end();
+        ceilings
+    }
+
+    /// The ceilings of several numbers of threads in one.
+    #[must_use]
+    pub fn and(mut self, other: Ceilings) -> Ceilings {
+        self.fma.extend(other.fma);
+        self.bandwidth.extend(other.bandwidth);
+        self
+    }
+
+    /// Measures the FMA ceilings again and keeps the better of both: a few milliseconds between
+    /// two layers keep the ceiling above what is measured under it when the clock rate rises.
+    pub fn raise(&mut self, pool: &rayon::ThreadPool) {
+        let threads = pool.current_num_threads();
+        for ceiling in self.fma.iter_mut().filter(|ceiling| ceiling.threads == threads) {
+            // The scalar one is no layer's ceiling where there is another.
+            if ceiling.isa == Isa::Scalar {
+                continue;
+            }
+            if let Some(again) = fma_ceiling(ceiling.isa, pool, 5) {
+                ceiling.gflops = ceiling.gflops.max(again.gflops);
+            }
+        }
+    }
+
+    /// The highest FMA ceiling on `threads` threads, of ISAs up to `cap`; nothing when none was
+    /// measured.
+    pub fn gflops(&self, threads: usize, cap: Option<Isa>) -> Option<f64> {
+        self.fma
+            .iter()
+            .filter(|ceiling| ceiling.threads == threads)
+            .filter(|ceiling| cap.is_none_or(|cap| ceiling.isa <= cap))
+            .map(|ceiling| ceiling.gflops)
+            .reduce(f64::max)
+    }
+
+    /// The ceiling of one ISA on `threads` threads.
+    pub fn of(&self, isa: Isa, threads: usize) -> Option<f64> {
+        let mut ceilings = self.fma.iter();
+        ceilings.find(|c| c.isa == isa && c.threads == threads).map(|c| c.gflops)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Ceilings {
+        let of = |isa, threads, gflops| FmaCeiling { isa, threads, gflops };
+        Ceilings {
+            fma: vec![
+                of(Isa::Scalar, 1, 2.0),
+                of(Isa::Avx2, 1, 120.0),
+                of(Isa::Avx512, 1, 110.0),
+                of(Isa::Avx2, 2, 230.0),
+            ],
+            bandwidth: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_highest_counts_within_the_cap() {
+        let ceilings = some();
+        // Not the widest: where 512 bits run at a lower clock, 256 bits set the ceiling.
+        assert_eq!(ceilings.gflops(1, None), Some(120.0));
+        assert_eq!(ceilings.gflops(1, Some(Isa::Scalar)), Some(2.0));
+        assert_eq!(ceilings.gflops(2, None), Some(230.0));
+        assert_eq!(ceilings.gflops(2, Some(Isa::Scalar)), None);
+        assert_eq!(ceilings.gflops(3, None), None);
+        assert_eq!(ceilings.of(Isa::Avx512, 1), Some(110.0));
+        assert_eq!(ceilings.of(Isa::Neon, 1), None);
+    }
+
+    #[test]
+    fn raising_never_lowers() {
+        let pool = crate::measure::pool(1).unwrap();
+        let mut ceilings = some();
+        ceilings.fma[1].gflops = 1e9;
+        ceilings.fma[2].gflops = 1e-9;
+        ceilings.raise(&pool);
+        assert_eq!(ceilings.of(Isa::Avx2, 1), Some(1e9));
+        assert_eq!(ceilings.of(Isa::Avx2, 2), Some(230.0));
+        if Isa::Avx512.is_available() {
+            assert!(ceilings.of(Isa::Avx512, 1).unwrap() > 1e-6);
+        }
+    }
+
+    #[test]
+    fn ceilings_of_several_thread_counts_stand_side_by_side() {
+        let two = Ceilings {
+            fma: vec![FmaCeiling { isa: Isa::Scalar, threads: 7, gflops: 9.0 }],
+            bandwidth: Vec::new(),
+        };
+        let both = some().and(two);
+        assert_eq!(both.gflops(7, None), Some(9.0));
+        assert_eq!(both.gflops(1, None), Some(120.0));
+    }
+}

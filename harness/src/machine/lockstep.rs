@@ -1,0 +1,83 @@
+//! The same work on every thread of a pool, started at the same moment.
+
+use crate::measure::{Clock, Monotonic};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Does `work` on each thread of `pool`, on a state that the thread made for itself with `make`,
+/// `repeats` times over, and returns what each repeat took, ns: from the start of the first thread
+/// to the end of the last.
+///
+/// A barrier of the operating system would wake the threads tens of microseconds apart; this one
+/// spins.
+pub(super) fn lockstep<S>(
+    pool: &rayon::ThreadPool,
+    repeats: usize,
+    make: impl Fn(usize) -> S + Sync,
+    work: impl Fn(&mut S) + Sync,
+) -> Vec<f64> {
+    let threads = pool.current_num_threads();
+    let arrived = AtomicUsize::new(0);
+    let clock = Monotonic::new();
+    let spans: Vec<Vec<(u64, u64)>> = pool.broadcast(|context| {
+        let mut state = make(context.index());
+        (1..=repeats)
+            .map(|repeat| {
+                wait(&arrived, repeat * threads);
+                let start = clock.now();
+                work(&mut state);
+                (start, clock.now())
+            })
+            .collect()
+    });
+    (0..repeats)
+        .map(|repeat| {
+            let spans = || spans.iter().map(|thread| thread[repeat]);
+            let first = spans().map(|(start, _)| start).min().unwrap_or(0);
+            let last = spans().map(|(_, end)| end).max().unwrap_or(0);
+            (last - first).max(1) as f64
+        })
+        .collect()
+}
+
+/// Arrives, and spins until `all` have; gives way now and then, for there may be fewer CPUs.
+fn wait(arrived: &AtomicUsize, all: usize) {
+    arrived.fetch_add(1, Ordering::AcqRel);
+    let mut spins = 0u32;
+    while arrived.load(Ordering::Acquire) < all {
+        spins += 1;
+        if spins.is_multiple_of(1 << 12) {
+            std::thread::yield_now();
+        }
+        std::hint::spin_loop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn every_thread_works_in_every_repeat_and_none_runs_ahead() {
+        let pool = crate::measure::pool(3).unwrap();
+        let log = Mutex::new(Vec::new());
+        let times = lockstep(
+            &pool,
+            4,
+            |index| (index, 0),
+            |(index, repeat)| {
+                log.lock().unwrap().push((*repeat, *index));
+                *repeat += 1;
+            },
+        );
+        assert_eq!(times.len(), 4);
+        assert!(times.iter().all(|ns| *ns >= 1.0));
+        let log = log.into_inner().unwrap();
+        assert_eq!(log.len(), 12);
+        assert!(log.is_sorted_by_key(|(repeat, _)| *repeat), "{log:?}");
+        let mut seen = log;
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 12);
+    }
+}

@@ -1,0 +1,184 @@
+//! What the measured machine allows for a layer: the roofline of Williams, Waterman and Patterson
+//! (2009), with the bandwidth of the memory that the data can be in.
+
+use super::settings::Cache;
+use crate::machine::Ceilings;
+use pointwise::{Isa, Layer, Layout, Shape};
+
+/// The least bytes that one run of a layer moves, each tensor once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// The input pixels that outputs are computed from.
+    pub input: u64,
+    /// Weights and bias.
+    pub weights: u64,
+    /// Written once.
+    pub output: u64,
+    /// Read once, if there is one.
+    pub residual: u64,
+}
+
+/// Bytes that come and go together between the levels of memory.
+const LINE: u64 = 64;
+
+impl Traffic {
+    /// The traffic of `layer`, whose elements all have `element` bytes.
+    pub fn of(layer: &Layer, shape: &Shape, element: u64) -> Traffic {
+        let (n, c, k) = (layer.n as u64, layer.c as u64, layer.k as u64);
+        let rows = shape.rows.len() as u64;
+        let columns = shape.columns.len() as u64;
+        let input = match layer.layout {
+            // Skipped pixels are whole runs of C elements that nobody has to touch.
+            Layout::Nhwc => n * rows * columns * c * element,
+            // Skipped pixels lie between the used ones and come along in their lines.
+            Layout::Nchw => n * c * rows * (columns * LINE).min(layer.w as u64 * element),
+        };
+        let output = shape.output_len as u64 * element;
+        Traffic {
+            input,
+            weights: shape.weights_len as u64 * element + if layer.bias { k * element } else { 0 },
+            output,
+            residual: if layer.residual { output } else { 0 },
+        }
+    }
+
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.input + self.weights + self.output + self.residual
+    }
+}
+
+/// Floating-point operations of one run, as records count them: two per multiply-add.
+pub fn operations(shape: &Shape) -> f64 {
+    2.0 * shape.macs as f64
+}
+
+/// The least time that the measured bandwidth allows for moving `bytes` once, ns.
+///
+/// From memory with a cold cache. With a hot one, a level can serve from run to run what it holds
+/// and has to be fed the rest from the next: so for each level, what the levels before it cannot
+/// hold must come at its bandwidth, and the slowest of those is the bound. A level that was not
+/// measured bounds nothing.
+pub fn transfer_ns(bytes: u64, cache: Cache, ceilings: &Ceilings, threads: usize) -> f64 {
+    let levels = || ceilings.bandwidth.iter().filter(move |level| level.threads == threads);
+    if cache == Cache::Cold {
+        // 1 GB/s is 1 byte/ns.
+        return levels().next_back().map_or(0.0, |memory| bytes as f64 / memory.read_gbps);
+    }
+    let (mut held, mut bound) = (0u64, 0.0f64);
+    for level in levels() {
+        bound = bound.max(bytes.saturating_sub(held) as f64 / level.read_gbps);
+        // Right for levels that exclude one another; for inclusive ones it says too much is held,
+        // which leaves the bound a bound.
+        held = held.saturating_add(level.capacity.unwrap_or(0));
+    }
+    bound
+}
+
+/// The lower of the FMA ceiling for ISAs up to `cap` and what the bandwidth allows, GFLOP/s;
+/// nothing when no ceiling was measured for `threads` threads.
+pub fn roofline_gflops(
+    layer: &Layer,
+    shape: &Shape,
+    element: u64,
+    cache: Cache,
+    ceilings: &Ceilings,
+    threads: usize,
+    cap: Option<Isa>,
+) -> Option<f64> {
+    let ceiling = ceilings.gflops(threads, cap)?;
+    let operations = operations(shape);
+    let bytes = Traffic::of(layer, shape, element).total();
+    let least_ns = (operations / ceiling).max(transfer_ns(bytes, cache, ceilings, threads));
+    Some(operations / least_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Bandwidth, FmaCeiling};
+    use pointwise::Padding;
+
+    fn traffic(layer: &Layer) -> Traffic {
+        Traffic::of(layer, &layer.check().unwrap(), 4)
+    }
+
+    #[test]
+    fn traffic_counts_every_tensor_once() {
+        let layer = Layer::new(3, 2, 5, 7).batch(2).bias(true).residual(true);
+        let t = traffic(&layer);
+        assert_eq!(t.input, 4 * 2 * 3 * 35);
+        assert_eq!(t.weights, 4 * (3 * 2 + 2));
+        assert_eq!(t.output, 4 * 2 * 2 * 35);
+        assert_eq!(t.residual, t.output);
+        assert_eq!(t.total(), t.input + t.weights + 2 * t.output);
+        assert_eq!(traffic(&layer.residual(false)).residual, 0);
+    }
+
+    #[test]
+    fn strides_leave_out_what_no_line_brings_along() {
+        let layer = Layer::new(64, 8, 56, 56).stride(2, 2);
+        assert_eq!(traffic(&layer).input, 4 * 64 * 28 * 28);
+        // In NCHW half of the rows stay out, but of a row every line is needed.
+        assert_eq!(traffic(&layer.layout(Layout::Nchw)).input, 4 * 64 * 28 * 56);
+        let far = Layer::new(1, 1, 1, 1024).stride(1, 512).layout(Layout::Nchw);
+        assert_eq!(traffic(&far).input, 2 * 64);
+    }
+
+    #[test]
+    fn padding_is_not_read() {
+        let padding = Padding::Explicit { top: 1, bottom: 1, left: 1, right: 1 };
+        let layer = Layer::new(4, 4, 6, 6).padding(padding);
+        assert_eq!(traffic(&layer).input, 4 * 4 * 36);
+        assert_eq!(traffic(&layer).output, 4 * 4 * 64);
+    }
+
+    fn ceilings() -> Ceilings {
+        let level = |name: &str, capacity, read_gbps| Bandwidth {
+            level: name.to_owned(),
+            threads: 1,
+            capacity,
+            bytes: 0,
+            read_gbps,
+            copy_gbps: read_gbps,
+        };
+        Ceilings {
+            fma: vec![
+                FmaCeiling { isa: Isa::Scalar, threads: 1, gflops: 10.0 },
+                FmaCeiling { isa: Isa::Avx2, threads: 1, gflops: 100.0 },
+                FmaCeiling { isa: Isa::Avx512, threads: 1, gflops: 200.0 },
+            ],
+            bandwidth: vec![
+                level("L1", Some(1_000), 400.0),
+                level("L2", Some(9_000), 100.0),
+                level("memory", None, 10.0),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_slowest_level_that_must_take_part_bounds_the_transfer() {
+        let ns = |bytes, cache| transfer_ns(bytes, cache, &ceilings(), 1);
+        assert_eq!(ns(800, Cache::Hot), 2.0);
+        // 5000 bytes: 4000 of them from L2 at 100 take longer than 5000 at 400.
+        assert_eq!(ns(5_000, Cache::Hot), 40.0);
+        // 10 000 of 20 000 are not held: from memory at 10.
+        assert_eq!(ns(20_000, Cache::Hot), 1_000.0);
+        assert_eq!(ns(800, Cache::Cold), 80.0);
+        assert_eq!(transfer_ns(800, Cache::Cold, &ceilings(), 2), 0.0);
+    }
+
+    #[test]
+    fn the_roofline_is_the_lower_of_both() {
+        let layer = Layer::new(64, 64, 8, 8);
+        let shape = layer.check().unwrap();
+        let roof = |cache, cap| roofline_gflops(&layer, &shape, 4, cache, &ceilings(), 1, cap);
+        // 524288 operations in 49152 bytes: 39152 of them from memory at 10 GB/s.
+        let hot = roof(Cache::Hot, None).unwrap();
+        assert!((hot - 524_288.0 / 3_915.2).abs() < 1e-6, "{hot}");
+        assert_eq!(roof(Cache::Hot, Some(Isa::Avx2)), Some(100.0));
+        let cold = roof(Cache::Cold, None).unwrap();
+        assert!((cold - 524_288.0 / 4_915.2).abs() < 1e-6, "{cold}");
+        assert_eq!(roofline_gflops(&layer, &shape, 4, Cache::Hot, &ceilings(), 2, None), None);
+    }
+}

@@ -1,0 +1,204 @@
+//! The environment of a run, in a file beside its records.
+
+use crate::machine::{Build, Ceilings, Cpu, Host, Noise, Timer, Trust};
+use crate::measure::Settings;
+use crate::record::{FileError, SCHEMA};
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Everything that a run's figures depend on beside the layers and contenders.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When the run began, RFC 3339, UTC.
+    pub started: String,
+    /// The CPU.
+    pub cpu: Cpu,
+    /// What it is in.
+    pub host: Host,
+    /// The program.
+    pub build: Build,
+    /// How it measured.
+    pub settings: Settings,
+    /// The ceilings of the run.
+    pub ceilings: Ceilings,
+    /// The clock.
+    pub timer: Timer,
+    /// What disturbed the run.
+    pub noise: Noise,
+    /// What to think of its figures.
+    pub trust: Trust,
+}
+
+impl Environment {
+    /// The environment of a run on this machine that began at `started` and was watched to its
+    /// end.
+    pub fn of_run(
+        started: std::time::SystemTime,
+        settings: Settings,
+        ceilings: Ceilings,
+        timer: Timer,
+        noise: Noise,
+    ) -> Environment {
+        let (cpu, host, build) = (Cpu::detect(), Host::detect(), Build::this());
+        let trust = Trust::of(&host, cpu.logical, &build, &timer, &noise);
+        Environment {
+            schema: SCHEMA,
+            started: humantime::format_rfc3339_seconds(started).to_string(),
+            cpu,
+            host,
+            build,
+            settings,
+            ceilings,
+            timer,
+            noise,
+            trust,
+        }
+    }
+
+    /// Writes it beside the record file `records`, whole or not at all.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn write(&self, records: &Path) -> Result<(), FileError> {
+        let path = path(records);
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let io = |error: std::io::Error| FileError::io("write", &path, &error);
+        let mut text = serde_json::to_string_pretty(self).map_err(|e| io(e.into()))?;
+        text.push('\n');
+        let mut file = tempfile::Builder::new()
+            .prefix(".environment-")
+            .permissions(permissions())
+            .tempfile_in(folder)
+            .map_err(io)?;
+        file.write_all(text.as_bytes()).map_err(io)?;
+        file.as_file().sync_all().map_err(io)?;
+        file.persist(&path).map_err(|error| io(error.error))?;
+        Ok(())
+    }
+
+    /// Reads it from beside the record file `records`.
+    ///
+    /// # Errors
+    /// [`FileError`]: not there, empty, not JSON, cut short, of another schema, or without one of
+    /// its fields.
+    pub fn read(records: &Path) -> Result<Environment, FileError> {
+        let path = path(records);
+        let text = std::fs::read_to_string(&path).map_err(|e| FileError::io("read", &path, &e))?;
+        if text.trim().is_empty() {
+            return Err(FileError::Empty { path });
+        }
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+            let line = error.line();
+            if error.is_eof() {
+                FileError::CutShort { path: path.clone(), line }
+            } else {
+                FileError::NotJson { path: path.clone(), line, reason: error.to_string() }
+            }
+        })?;
+        let found = value.get("schema").cloned();
+        if found != Some(SCHEMA.into()) {
+            return Err(FileError::schema(&path, 1, found));
+        }
+        serde_json::from_value(value).map_err(|error| FileError::Field {
+            path,
+            line: 1,
+            reason: error.to_string(),
+        })
+    }
+}
+
+/// Where the environment of the record file `records` lies: `FILE.env.json`.
+pub fn path(records: &Path) -> PathBuf {
+    let mut name = records.as_os_str().to_owned();
+    name.push(".env.json");
+    PathBuf::from(name)
+}
+
+/// As any new file has them; a temporary one would be for its owner only.
+#[cfg(unix)]
+fn permissions() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+}
+
+#[cfg(not(unix))]
+fn permissions() -> std::fs::Permissions {
+    std::fs::Permissions::from(Default::default())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::measure::Cache;
+
+    /// An environment with given figures, for the tests of files.
+    pub(crate) fn environment() -> Environment {
+        let timer = Timer {
+            resolution_ns: 1.0,
+            overhead_ns: 25.0,
+            jitter_median: 1.0,
+            jitter_p99: 1.0,
+            jitter_max: 1.5,
+            frequency_ghz: 3.25,
+        };
+        let noise = Noise {
+            seconds: 9.5,
+            steal: Some(0.0),
+            other_load: None,
+            load_average: Some([0.5, 0.25, 0.125]),
+            drift: 0.0,
+            drift_samples: 3,
+        };
+        let started = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        let settings = Settings::quick(Cache::Cold);
+        Environment::of_run(started, settings, Ceilings::default(), timer, noise)
+    }
+
+    #[test]
+    fn environments_read_back_and_carry_the_grade() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = folder.path().join("run.jsonl");
+        let written = environment();
+        assert_eq!(written.started, "2001-09-09T01:46:40Z");
+        assert!(written.trust.findings.iter().any(|finding| finding.what == "other load"));
+        written.write(&records).unwrap();
+        assert_eq!(Environment::read(&records).unwrap(), written);
+        let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().collect();
+        assert_eq!(names.len(), 1);
+        assert_eq!(names[0].file_name(), "run.jsonl.env.json");
+    }
+
+    #[test]
+    fn damage_is_told_with_the_file_and_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = folder.path().join("run.jsonl");
+        let error = |text: &str| {
+            std::fs::write(path(&records), text).unwrap();
+            Environment::read(&records).unwrap_err()
+        };
+        assert!(matches!(error(""), FileError::Empty { .. }));
+        assert!(matches!(error("{\n\"schema\": 1,"), FileError::CutShort { line: 2, .. }));
+        assert!(matches!(error("nonsense"), FileError::NotJson { line: 1, .. }));
+        assert!(
+            matches!(error("{\"schema\": 7}"), FileError::Schema { found, .. } if found == "7")
+        );
+        let missing = error("{\"schema\": 1}");
+        assert!(missing.to_string().ends_with("missing field `started`"), "{missing}");
+        std::fs::remove_file(path(&records)).unwrap();
+        let gone = Environment::read(&records).unwrap_err().to_string();
+        assert!(gone.starts_with("cannot read ") && gone.contains("run.jsonl.env.json"), "{gone}");
+    }
+
+    #[test]
+    fn environments_that_cannot_be_written_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = folder.path().join("no").join("run.jsonl");
+        let error = environment().write(&nowhere).unwrap_err();
+        assert!(matches!(error, FileError::Io { verb: "write", .. }), "{error}");
+    }
+}
