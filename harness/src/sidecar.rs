@@ -1,11 +1,12 @@
 //! The environment of a run, in a file beside its records.
 
-use crate::machine::{Build, Ceilings, Cpu, Host, Noise, Timer, Trust};
-use crate::measure::Settings;
+use crate::machine::{Build, Ceilings, Cpu, Host, Monitor, Noise, Timer, Trust};
+use crate::measure::{Monotonic, Settings};
 use crate::record::{FileError, SCHEMA};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Everything that a run's figures depend on beside the layers and contenders.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,11 +33,40 @@ pub struct Environment {
     pub trust: Trust,
 }
 
+/// Watches a run from its beginning, to tell its [`Environment`] at its end.
+pub struct Watch {
+    started: SystemTime,
+    timer: Timer,
+    monitor: Monitor,
+}
+
+impl Watch {
+    /// Begins, with a quarter of a second on the clock and the steadiness of one thread.
+    pub fn start() -> Watch {
+        let started = SystemTime::now();
+        let monitor = Monitor::start();
+        let timer = Timer::measure(&Monotonic::new(), 1_000, &mut || ());
+        Watch { started, timer, monitor }
+    }
+
+    /// Samples the clock rate; takes half a millisecond. Call it after each case.
+    pub fn sample(&mut self) {
+        self.monitor.sample();
+    }
+
+    /// The environment of the run that ends now, which measured as `settings` say under
+    /// `ceilings`.
+    pub fn finish(self, settings: Settings, ceilings: Ceilings) -> Environment {
+        let noise = self.monitor.finish();
+        Environment::of_run(self.started, settings, ceilings, self.timer, noise)
+    }
+}
+
 impl Environment {
     /// The environment of a run on this machine that began at `started` and was watched to its
     /// end.
     pub fn of_run(
-        started: std::time::SystemTime,
+        started: SystemTime,
         settings: Settings,
         ceilings: Ceilings,
         timer: Timer,
@@ -71,11 +101,12 @@ impl Environment {
         let io = |error: std::io::Error| FileError::io("write", &path, &error);
         let mut text = serde_json::to_string_pretty(self).map_err(|e| io(e.into()))?;
         text.push('\n');
-        let mut file = tempfile::Builder::new()
-            .prefix(".environment-")
-            .permissions(permissions())
-            .tempfile_in(folder)
-            .map_err(io)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".environment-");
+        // As any new file has them; a temporary one would be for its owner only.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder).map_err(io)?;
         file.write_all(text.as_bytes()).map_err(io)?;
         file.as_file().sync_all().map_err(io)?;
         file.persist(&path).map_err(|error| io(error.error))?;
@@ -120,17 +151,6 @@ pub fn path(records: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// As any new file has them; a temporary one would be for its owner only.
-#[cfg(unix)]
-fn permissions() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
-}
-
-#[cfg(not(unix))]
-fn permissions() -> std::fs::Permissions {
-    std::fs::Permissions::from(Default::default())
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -141,8 +161,8 @@ pub(crate) mod tests {
         let timer = Timer {
             resolution_ns: 1.0,
             overhead_ns: 25.0,
-            jitter_median: 1.0,
-            jitter_p99: 1.0,
+            jitter_quartiles: 0.0,
+            jitter_p99: 0.25,
             jitter_max: 1.5,
             frequency_ghz: 3.25,
         };

@@ -27,6 +27,9 @@ pub struct Examination {
     pub trust: Trust,
 }
 
+/// Pieces of work between two samples of the clock rate: 25 ms.
+const EVERY: usize = 100;
+
 /// Examines the machine, its ceilings on one thread and on `threads` threads: about 2 s when
 /// `quick`, 10 s otherwise.
 ///
@@ -37,19 +40,18 @@ pub fn examine(
     quick: bool,
     progress: &dyn Progress,
 ) -> Result<Examination, PoolError> {
-    let (effort, pieces) = if quick { (Effort::Quick, 4_000) } else { (Effort::Thorough, 40_000) };
+    let (effort, pieces) = if quick { (Effort::Quick, 1_600) } else { (Effort::Thorough, 8_000) };
     let all = pool(threads)?;
     let one = if threads == 1 { None } else { Some(pool(1)?) };
     let cpu = Cpu::detect();
     let mut monitor = Monitor::start();
 
-    // The clock rate is sampled every 20 ms, or so.
-    let watches = pieces / 400;
+    let watches = pieces / EVERY;
     progress.begin("timer", watches as u64);
     let mut piece = 0;
     let timer = Timer::measure(&Monotonic::new(), pieces, &mut || {
         piece += 1;
-        if piece % 400 == 0 {
+        if piece % EVERY == 0 {
             monitor.sample();
             progress.step();
         }
@@ -124,8 +126,10 @@ impl fmt::Display for Examination {
         )?;
         writeln!(
             f,
-            "jitter     median {:.4}, 99% {:.4}, slowest {:.2} times the fastest",
-            timer.jitter_median, timer.jitter_p99, timer.jitter_max
+            "jitter     {:.2}% between the quartiles, 99% within {:.1}%, slowest +{:.0}%",
+            100.0 * timer.jitter_quartiles,
+            100.0 * timer.jitter_p99,
+            100.0 * timer.jitter_max
         )?;
         let load = noise
             .load_average
@@ -226,8 +230,8 @@ mod tests {
         let timer = Timer {
             resolution_ns: 10.0,
             overhead_ns: 25.0,
-            jitter_median: 1.25,
-            jitter_p99: 1.5,
+            jitter_quartiles: 0.25,
+            jitter_p99: 0.5,
             jitter_max: 9.0,
             frequency_ghz: 3.5,
         };
@@ -264,7 +268,7 @@ mod tests {
         assert_eq!(row("memory").unwrap(), ["memory", "2", "128", "MiB", "31.2", "1.5"]);
         assert!(row("avx512").is_none());
         assert_eq!(row("Trust").unwrap(), ["Trust", "F"]);
-        assert!(text.contains("  F  jitter: the same work takes 25.00% longer"), "{text}");
+        assert!(text.contains("  F  jitter: the same work varies by 25.00% between"), "{text}");
         assert!(text.contains("  F  clock rate drift: 50.00%"), "{text}");
     }
 

@@ -56,11 +56,11 @@ type Bounds = [f64; 4];
 
 /// Of a clock's overhead and resolution, ns: against samples of a millisecond.
 const CLOCK_NS: Bounds = [100.0, 1_000.0, 10_000.0, 50_000.0];
-/// Of the 99th percentile of jitter, as a share above the fastest time. One sample in a hundred
-/// does not reach the median, hence the wide steps.
-const JITTER_P99: Bounds = [0.02, 0.06, 0.20, 0.50];
-/// Of the median of jitter, which moves figures directly.
-const JITTER_MEDIAN: Bounds = [0.005, 0.02, 0.05, 0.10];
+/// Of the 99th percentile of jitter. One sample in a hundred does not reach the median, hence the
+/// wide steps.
+const JITTER_P99: Bounds = [0.03, 0.10, 0.30, 1.00];
+/// Of jitter between the quartiles, which is what medians come from.
+const JITTER_QUARTILES: Bounds = [0.005, 0.02, 0.05, 0.15];
 /// Of the share of time stolen.
 const STEAL: Bounds = [0.001, 0.01, 0.03, 0.10];
 /// Of CPUs busy with others' work, per CPU of the machine.
@@ -89,12 +89,12 @@ impl Trust {
             timer.resolution_ns, timer.overhead_ns
         );
         note("timer", within(coarse, &CLOCK_NS), seen);
-        let (median, p99) = (timer.jitter_median - 1.0, timer.jitter_p99 - 1.0);
-        let grade = within(median, &JITTER_MEDIAN).max(within(p99, &JITTER_P99));
+        let grade = within(timer.jitter_quartiles, &JITTER_QUARTILES)
+            .max(within(timer.jitter_p99, &JITTER_P99));
         let seen = format!(
-            "the same work takes {} longer than at best in the median, {} at the 99th percentile",
-            percent(median),
-            percent(p99)
+            "the same work varies by {} between the quartiles, one time in a hundred takes {} longer",
+            percent(timer.jitter_quartiles),
+            percent(timer.jitter_p99)
         );
         note("jitter", grade, seen);
         match noise.steal {
@@ -165,9 +165,9 @@ mod tests {
         let timer = Timer {
             resolution_ns: 1.0,
             overhead_ns: 20.0,
-            jitter_median: 1.001,
-            jitter_p99: 1.01,
-            jitter_max: 1.5,
+            jitter_quartiles: 0.001,
+            jitter_p99: 0.01,
+            jitter_max: 0.5,
             frequency_ghz: 3.0,
         };
         let noise = Noise {
@@ -201,8 +201,8 @@ mod tests {
         let with = |grade, what: &str| (grade, what.to_owned());
         assert_eq!(grade(|_, _, t, _| t.overhead_ns = 2_000.0), with(Grade::C, "timer"));
         assert_eq!(grade(|_, _, t, _| t.resolution_ns = 1e7), with(Grade::F, "timer"));
-        assert_eq!(grade(|_, _, t, _| t.jitter_median = 1.08), with(Grade::D, "jitter"));
-        assert_eq!(grade(|_, _, t, _| t.jitter_p99 = 1.1), with(Grade::C, "jitter"));
+        assert_eq!(grade(|_, _, t, _| t.jitter_quartiles = 0.08), with(Grade::D, "jitter"));
+        assert_eq!(grade(|_, _, t, _| t.jitter_p99 = 0.2), with(Grade::C, "jitter"));
         assert_eq!(grade(|_, _, _, n| n.steal = Some(0.05)), with(Grade::D, "steal time"));
         assert_eq!(grade(|_, _, _, n| n.steal = None), with(Grade::B, "steal time"));
         // One of two CPUs busy with something else.

@@ -11,21 +11,22 @@ pub struct Timer {
     pub resolution_ns: f64,
     /// What reading it costs, ns.
     pub overhead_ns: f64,
-    /// How the same work spread, as multiples of its fastest time: the median …
-    pub jitter_median: f64,
-    /// … the 99th percentile …
+    /// How the same work spread: between the quartiles, as a share of the median …
+    pub jitter_quartiles: f64,
+    /// … the 99th percentile ÷ the median − 1 …
     pub jitter_p99: f64,
-    /// … and the slowest.
+    /// … and the slowest ÷ the median − 1.
     pub jitter_max: f64,
-    /// Core clock, GHz, from the fastest time: of a chain of operations that take a cycle each.
+    /// Core clock, GHz, from the median time of a chain of operations that take a cycle each.
     pub frequency_ghz: f64,
 }
 
-/// What a piece of the fixed work should take, ns.
-const PIECE_NS: f64 = 50e3;
+/// What a piece of the fixed work should take, ns: short of a sample, but long enough for a timer
+/// interrupt to be a part of it and not the whole.
+const PIECE_NS: f64 = 250e3;
 
 impl Timer {
-    /// Watches the clock, then times the same work `pieces` times (50 µs each), calling `after`
+    /// Watches the clock, then times the same work `pieces` times (¼ ms each), calling `after`
     /// after each.
     pub fn measure(clock: &dyn Clock, pieces: usize, after: &mut dyn FnMut()) -> Timer {
         let links = links_for(clock, PIECE_NS);
@@ -39,15 +40,15 @@ impl Timer {
 
     /// From pieces of `links` links that took `times`.
     fn from_pieces(resolution_ns: f64, overhead_ns: f64, links: u64, times: &[f64]) -> Timer {
-        let fastest = stats::min(times).unwrap_or(1.0).max(1.0);
-        let multiple = |tau| stats::quantile(times, tau).unwrap_or(fastest) / fastest;
+        let quantile = |tau| stats::quantile(times, tau).unwrap_or(1.0).max(1.0);
+        let median = quantile(0.5);
         Timer {
             resolution_ns,
             overhead_ns,
-            jitter_median: multiple(0.5),
-            jitter_p99: multiple(0.99),
-            jitter_max: multiple(1.0),
-            frequency_ghz: (links * CYCLES_PER_LINK) as f64 / fastest,
+            jitter_quartiles: (quantile(0.75) - quantile(0.25)) / median,
+            jitter_p99: quantile(0.99) / median - 1.0,
+            jitter_max: quantile(1.0) / median - 1.0,
+            frequency_ghz: (links * CYCLES_PER_LINK) as f64 / median,
         }
     }
 }
@@ -114,13 +115,15 @@ mod tests {
     }
 
     #[test]
-    fn jitter_is_told_in_multiples_of_the_fastest() {
-        let mut times = vec![110.0; 97];
-        times.extend([100.0, 150.0, 400.0]);
-        let timer = Timer::from_pieces(1.0, 20.0, 175, &times);
-        assert_eq!(timer.jitter_median, 1.1);
-        assert!((1.4..4.0).contains(&timer.jitter_p99), "{timer:?}");
+    fn jitter_is_told_as_shares_of_the_median() {
+        // 100 to 104, and one in a hundred far out.
+        let mut times: Vec<f64> = (0..1000).map(|i| 100.0 + f64::from(i % 5)).collect();
+        times.extend([204.0; 10]);
+        times.push(510.0);
+        let timer = Timer::from_pieces(1.0, 20.0, 153, &times);
+        assert!((timer.jitter_quartiles - 2.0 / 102.0).abs() < 1e-9, "{timer:?}");
+        assert!((0.5..=1.0).contains(&timer.jitter_p99), "{timer:?}");
         assert_eq!(timer.jitter_max, 4.0);
-        assert_eq!(timer.frequency_ghz, 3.5);
+        assert_eq!(timer.frequency_ghz, 3.0);
     }
 }
