@@ -1,12 +1,44 @@
-//! Data to run a layer on: random, the same for the same seed on every machine.
+//! Data to run a layer on: the same for the same seed on every machine.
 
-use pointwise::{Error, Layer, Layout};
+use crate::contender::Case;
+use pointwise::{Error, Isa, Layer, Layout};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::fmt;
 
-/// What a layer takes, in its layout.
+/// What kind of values a layer is filled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fill {
+    /// Uniform in (−1, 1), no zeros, no integers, no subnormals, and of full precision, so that
+    /// a sum taken in another order shows in its bits: what is timed.
+    Random,
+    /// Whole numbers from −4 to 4, whose sums are exact in `f32` in whatever order they are
+    /// taken (oneDNN's benchdnn fills this way), so that even a GEMM must match exactly.
+    Integers,
+    /// Subnormals, infinities, signed zeros, NaN and magnitudes from 2⁻¹⁴⁹ to 2¹²⁷ among plain
+    /// values: what a kernel that flushes, reassociates or multiplies padding gets wrong.
+    Special,
+}
+
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Fill::Random => "random",
+            Fill::Integers => "integer",
+            Fill::Special => "special",
+        })
+    }
+}
+
+/// A layer and what it takes, in its layout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
+    /// The layer.
+    pub layer: Layer,
+    /// What kind of values these are.
+    pub fill: Fill,
+    /// What they were drawn with.
+    pub seed: u64,
     /// `[n][c][h][w]` or `[n][h][w][c]`.
     pub input: Vec<f32>,
     /// `[k][c / groups]`.
@@ -17,65 +49,125 @@ pub struct Data {
     pub residual: Option<Vec<f32>>,
 }
 
-/// Random data for `layer`: uniform in (−1, 1), no zeros, no integers, no subnormals, and of full
-/// precision, so that a sum taken in another order shows in its bits.
-///
-/// It depends on the seed, the sizes and nothing else: both layouts get the same tensors, each in
-/// its order, and so does the layer with another stride, padding or epilogue. (The residual has
-/// the output's sizes.)
+/// [`Data::new`] with random values.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`], or what [`Layer::check`] says of the layer.
+/// As there.
 pub fn seeded_data(layer: &Layer, seed: u64) -> Result<Data, Error> {
-    let shape = layer.check()?;
-    let tensor = |stream, channels, pixels| {
-        uniform(Stream { seed, stream }, layer.layout, layer.n, channels, pixels)
-    };
-    let flat = |stream, len| uniform(Stream { seed, stream }, Layout::Nhwc, 1, len, 1);
-    Ok(Data {
-        input: tensor(0, layer.c, layer.h * layer.w)?,
-        weights: flat(1, shape.weights_len)?,
-        bias: layer.bias.then(|| flat(2, layer.k)).transpose()?,
-        residual: layer.residual.then(|| tensor(3, layer.k, shape.oh * shape.ow)).transpose()?,
-    })
+    Data::new(layer, Fill::Random, seed)
 }
 
-/// One of the independent sequences of a seed. ChaCha's output is fixed by its specification,
-/// where the standard generator's may change with the version of `rand`.
-struct Stream {
-    seed: u64,
-    stream: u64,
+impl Data {
+    /// Draws every tensor of `layer`.
+    ///
+    /// They depend on the kind of values, the seed, the sizes and nothing else: both layouts get
+    /// the same tensors, each in its order, and so does the layer with another stride, padding
+    /// or epilogue. (The residual has the output's sizes.)
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], or what [`Layer::check`] says of the layer.
+    pub fn new(layer: &Layer, fill: Fill, seed: u64) -> Result<Data, Error> {
+        let shape = layer.check()?;
+        let chain = layer.c / layer.groups;
+        let draw = |stream| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(stream);
+            move || fill.value(chain, &mut rng)
+        };
+        let tensor = |stream, channels, pixels| {
+            filled(draw(stream), layer.layout, layer.n, channels, pixels)
+        };
+        let flat = |stream, len| filled(draw(stream), Layout::Nhwc, 1, len, 1);
+        Ok(Data {
+            layer: *layer,
+            fill,
+            seed,
+            input: tensor(0, layer.c, layer.h * layer.w)?,
+            weights: flat(1, shape.weights_len)?,
+            bias: layer.bias.then(|| flat(2, layer.k)).transpose()?,
+            residual: layer.residual.then(|| tensor(3, layer.k, shape.oh * shape.ow)).transpose()?,
+        })
+    }
+
+    /// This data as contenders take it.
+    pub fn case(&self, threads: usize, isa: Option<Isa>) -> Case<'_> {
+        Case {
+            layer: &self.layer,
+            threads,
+            isa,
+            input: &self.input,
+            weights: &self.weights,
+            bias: self.bias.as_deref(),
+            residual: self.residual.as_deref(),
+        }
+    }
 }
 
-/// A tensor whose elements are drawn in NHWC order, stored in `layout`.
-fn uniform(
-    stream: Stream,
+/// A tensor whose elements are drawn in NHWC order, stored in `layout`. ChaCha's output is fixed
+/// by its specification, where the standard generator's may change with the version of `rand`.
+fn filled(
+    mut draw: impl FnMut() -> f32,
     layout: Layout,
     images: usize,
     channels: usize,
     pixels: usize,
 ) -> Result<Vec<f32>, Error> {
-    let mut rng = ChaCha8Rng::seed_from_u64(stream.seed);
-    rng.set_stream(stream.stream);
     let len = images * channels * pixels;
     let mut values = Vec::new();
     values
         .try_reserve_exact(len)
         .map_err(|_| Error::OutOfMemory { bytes: len * size_of::<f32>() })?;
     match layout {
-        Layout::Nhwc => values.extend((0..len).map(|_| number(rng.next_u32()))),
+        Layout::Nhwc => values.extend((0..len).map(|_| draw())),
         Layout::Nchw => {
             values.resize(len, 0.0);
             for image in values.chunks_exact_mut(channels * pixels) {
                 for pixel in 0..pixels {
                     for channel in 0..channels {
-                        image[channel * pixels + pixel] = number(rng.next_u32());
+                        image[channel * pixels + pixel] = draw();
                     }
                 }
             }
         }
     }
     Ok(values)
+}
+
+impl Fill {
+    /// One value of a layer whose outputs sum `chain` products.
+    fn value(self, chain: usize, rng: &mut ChaCha8Rng) -> f32 {
+        match self {
+            Fill::Random => number(rng.next_u32()),
+            Fill::Integers => (rng.next_u32() % 9) as f32 - 4.0,
+            Fill::Special => special(chain, rng),
+        }
+    }
+}
+
+/// Values that end a chain (infinities, NaN, overflowing products) are rarer the longer the
+/// chain is: else every output would be NaN and nothing be tested.
+fn special(chain: usize, rng: &mut ChaCha8Rng) -> f32 {
+    let plain = number(rng.next_u32());
+    let sign = 1f32.copysign(plain);
+    let power = |from: i32, to: i32, rng: &mut ChaCha8Rng| {
+        (from + (rng.next_u32() % (to - from) as u32) as i32) as f32
+    };
+    if rng.next_u64() % (6 * chain as u64) == 0 {
+        return sign
+            * match rng.next_u32() % 4 {
+                0 | 1 => f32::INFINITY,
+                2 => f32::NAN,
+                _ => plain.abs() * f32::MAX,
+            };
+    }
+    match rng.next_u32() % 8 {
+        0 => sign * 0.0,
+        1 => sign * f32::from_bits(1 + rng.next_u32() % 0x007F_FFFF),
+        2 => sign * f32::MIN_POSITIVE * power(0, 4, rng).exp2(),
+        // Products of two of these reach from below the subnormals to 2⁴⁰.
+        3 => plain * power(-80, 20, rng).exp2(),
+        _ => plain,
+    }
 }
 
 /// An odd multiple of 2⁻²³ in (−1, 1): exact in `f32`, never zero, never an integer.
@@ -117,7 +209,8 @@ mod tests {
     #[test]
     fn the_seed_decides_and_the_epilogue_does_not() {
         let a = data("c16h8w8k16/bias+residual+relu", 7);
-        assert_eq!(a, data("c16h8w8k16/bias+residual", 7));
+        let same = data("c16h8w8k16/bias+residual", 7);
+        assert_eq!((&a.input, &a.bias), (&same.input, &same.bias));
         let plain = data("c16h8w8k16", 7);
         assert_eq!((&a.input, &a.weights), (&plain.input, &plain.weights));
         assert_ne!(a.input, data("c16h8w8k16", 8).input);
@@ -160,5 +253,32 @@ mod tests {
         assert!(matches!(seeded_data(&huge, 0), Err(Error::OutOfMemory { .. })));
         let wrong: Layer = "c3h1w1k1/g2".parse().unwrap();
         assert!(matches!(seeded_data(&wrong, 0), Err(Error::GroupsDoNotDivide { .. })));
+    }
+
+    #[test]
+    fn special_data_has_each_kind_and_leaves_most_outputs_finite() {
+        let layer: Layer = "c64h9w9k32/bias+residual".parse().unwrap();
+        let data = Data::new(&layer, Fill::Special, 1).unwrap();
+        let all: Vec<f32> = data.input.iter().chain(&data.weights).copied().collect();
+        assert!(all.iter().any(|v| v.is_subnormal()));
+        assert!(all.iter().any(|v| v.is_infinite()));
+        assert!(all.iter().any(|v| v.is_nan()));
+        assert!(all.iter().any(|v| v.abs() > 1e37 && v.is_finite()));
+        assert!(all.iter().any(|v| v.to_bits() == (-0.0f32).to_bits()));
+        let (bias, residual) = (data.bias.as_deref(), data.residual.as_deref());
+        let y =
+            pointwise::reference(&layer, &data.input, &data.weights, bias, residual).unwrap();
+        let finite = y.iter().filter(|v| v.is_finite()).count();
+        assert!(finite * 2 > y.len() && finite < y.len(), "{finite} of {}", y.len());
+    }
+
+    #[test]
+    fn integer_sums_are_exact_in_any_order() {
+        let layer: Layer = "c2048h3w3k7".parse().unwrap();
+        let Data { input, weights, .. } = Data::new(&layer, Fill::Integers, 1).unwrap();
+        let forwards: f32 = (0..2048).map(|i| weights[i] * input[i]).sum();
+        let backwards: f32 = (0..2048).rev().map(|i| weights[i] * input[i]).sum();
+        assert_eq!(forwards, backwards);
+        assert!((-4..=4).all(|v| input.contains(&(v as f32))));
     }
 }

@@ -2,7 +2,52 @@
 //!
 //! A contender is one file in this folder and one line in [`all`].
 
+#[cfg(not(feature = "peer-gemm"))]
+mod absent;
+mod buffer;
+#[allow(unsafe_code)]
+pub mod foreign;
+mod lowering;
+mod matrixmultiply;
+mod naive;
+mod ours;
+
 use pointwise::{Isa, Layer};
+use std::fmt;
+use std::path::PathBuf;
+
+/// What all contenders are made with.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The folder that `scripts/install-peers` filled; `None` looks where
+    /// [`foreign::peers_folder`] says.
+    pub peers: Option<PathBuf>,
+    /// A `libXNNPACK.so`; `None` looks in the peers' folder.
+    pub xnnpack: Option<PathBuf>,
+    /// The widest ISA. A peer library takes its cap once, when it is loaded, so this must be
+    /// the cap of every [`Case`].
+    pub isa: Option<Isa>,
+}
+
+/// Every contender, on this machine or not.
+pub fn all(options: &Options) -> Vec<Box<dyn Contender>> {
+    let mut all: Vec<Box<dyn Contender>> = Vec::new();
+    all.push(Box::new(ours::Planned));
+    all.extend(pointwise::kernels().iter().map(|kernel| ours::One::boxed(kernel)));
+    all.push(Box::new(naive::Naive));
+    all.push(Box::new(matrixmultiply::contender()));
+    #[cfg(feature = "peer-gemm")]
+    all.push(Box::new(foreign::gemm::contender()));
+    #[cfg(not(feature = "peer-gemm"))]
+    all.push(Box::new(absent::Absent {
+        name: "gemm",
+        help: "not built in; build with --features pointwise-harness/peer-gemm",
+    }));
+    all.extend(foreign::onednn::contenders(options));
+    all.push(Box::new(foreign::openblas::contender(options)));
+    all.push(Box::new(foreign::xnnpack::contender(options)));
+    all
+}
 
 /// One layer with its data, as every contender of a comparison gets it.
 #[derive(Clone, Copy)]
@@ -34,6 +79,18 @@ pub enum Refusal {
     Failed(String),
 }
 
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Unavailable(why) => write!(f, "unavailable: {why}"),
+            Refusal::Unsupported(why) => write!(f, "unsupported: {why}"),
+            Refusal::Failed(why) => write!(f, "failed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
 /// Something that computes layers and can be timed.
 pub trait Contender: Send + Sync {
     /// The fixed name that records carry.
@@ -56,14 +113,45 @@ pub trait Contender: Send + Sync {
     fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal>;
 }
 
+/// What a contender spent before its first run, outside the time measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SetupTimes {
+    /// Choosing kernels and blocking, generating code: once per layer. In ns.
+    pub plan_ns: f64,
+    /// Bringing the weights into the order that the kernels read: once per set of weights. In ns.
+    pub pack_ns: f64,
+}
+
 /// A contender bound to one case.
-pub trait Prepared {
+pub trait Prepared: Send {
     /// Computes the whole layer once, epilogue included. This is what is timed.
+    ///
+    /// With more than one thread it is called from inside the rayon pool of the case.
     fn run(&mut self) -> Result<(), Refusal>;
 
-    /// The last result, in the layer's layout.
+    /// The last result, in the layer's layout. All NaN before the first run.
     fn output(&mut self) -> Vec<f32>;
 
     /// The kernel that does the work, as far as it can be told; empty when not.
     fn kernel(&self) -> String;
+
+    /// What preparing took; `None` where nothing is planned or packed.
+    fn setup_times(&self) -> Option<SetupTimes> {
+        None
+    }
+
+    /// Stops threads that would go on spinning after the last run and disturb whoever is timed
+    /// next. Called after a sample, outside the time.
+    fn settle(&mut self) {}
+}
+
+/// The version of a crate that this program was built with.
+fn locked_version(krate: &str) -> String {
+    let lock = include_str!("../../../Cargo.lock");
+    let name = format!("name = \"{krate}\"");
+    lock.lines()
+        .skip_while(|line| *line != name)
+        .find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
+        .unwrap_or_default()
+        .to_owned()
 }

@@ -1,0 +1,89 @@
+//! The crate `gemm`, which multiplies matrices under faer; built with feature `peer-gemm`.
+//!
+//! It splits a product over the rayon pool itself. Its ISA cannot be capped.
+
+use super::matrix::{Matrix, MatrixMut};
+use crate::contender::lowering::{Lowered, Sgemm};
+use crate::contender::{Case, Contender, Prepared, Refusal, locked_version};
+use pointwise::Isa;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The contender.
+pub(in super::super) fn contender() -> impl Contender {
+    GemmCrate { threads: AtomicUsize::new(1) }
+}
+
+struct GemmCrate {
+    /// Of the next product; set before every run.
+    threads: AtomicUsize,
+}
+
+impl Sgemm for GemmCrate {
+    fn multiply(&self, a: Matrix<'_>, b: Matrix<'_>, mut c: MatrixMut<'_>) -> Result<(), Refusal> {
+        c.expect_product_of(&a, &b);
+        let threads = self.threads.load(Ordering::Relaxed);
+        let parallelism =
+            if threads == 1 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(threads) };
+        // SAFETY: the views' constructors checked that every element lies in its slice, the
+        // sizes agree as checked above, `c` is borrowed mutably and so overlaps neither `a` nor
+        // `b`, and its rows don't overlap. Strides of slices of `f32` fit `isize`.
+        unsafe {
+            gemm::gemm(
+                a.rows(),
+                b.columns(),
+                a.columns(),
+                c.as_mut_ptr(),
+                1,
+                c.row_stride() as isize,
+                false,
+                a.as_ptr(),
+                a.column_stride() as isize,
+                a.row_stride() as isize,
+                b.as_ptr(),
+                b.column_stride() as isize,
+                b.row_stride() as isize,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+        Ok(())
+    }
+
+    fn set_threads(&self, threads: usize) -> Result<bool, Refusal> {
+        self.threads.store(threads, Ordering::Relaxed);
+        Ok(true)
+    }
+}
+
+impl Contender for GemmCrate {
+    fn name(&self) -> &str {
+        "gemm"
+    }
+
+    fn version(&self) -> String {
+        locked_version("gemm")
+    }
+
+    fn available(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn exact(&self) -> bool {
+        false
+    }
+
+    fn prepacks(&self) -> bool {
+        false
+    }
+
+    fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal> {
+        if let Some(isa) = case.isa.filter(|isa| isa.lanes() < 16 && *isa != Isa::Neon) {
+            return Err(Refusal::Unsupported(format!("it cannot be capped at {isa}")));
+        }
+        Ok(Box::new(Lowered::new(self, case)?))
+    }
+}
