@@ -85,7 +85,10 @@ impl Data {
             input: tensor(0, layer.c, layer.h * layer.w)?,
             weights: flat(1, shape.weights_len)?,
             bias: layer.bias.then(|| flat(2, layer.k)).transpose()?,
-            residual: layer.residual.then(|| tensor(3, layer.k, shape.oh * shape.ow)).transpose()?,
+            residual: layer
+                .residual
+                .then(|| tensor(3, layer.k, shape.oh * shape.ow))
+                .transpose()?,
         })
     }
 
@@ -152,7 +155,7 @@ fn special(chain: usize, rng: &mut ChaCha8Rng) -> f32 {
     let power = |from: i32, to: i32, rng: &mut ChaCha8Rng| {
         (from + (rng.next_u32() % (to - from) as u32) as i32) as f32
     };
-    if rng.next_u64() % (6 * chain as u64) == 0 {
+    if rng.next_u64().is_multiple_of(6 * chain as u64) {
         return sign
             * match rng.next_u32() % 4 {
                 0 | 1 => f32::INFINITY,
@@ -266,8 +269,7 @@ mod tests {
         assert!(all.iter().any(|v| v.abs() > 1e37 && v.is_finite()));
         assert!(all.iter().any(|v| v.to_bits() == (-0.0f32).to_bits()));
         let (bias, residual) = (data.bias.as_deref(), data.residual.as_deref());
-        let y =
-            pointwise::reference(&layer, &data.input, &data.weights, bias, residual).unwrap();
+        let y = pointwise::reference(&layer, &data.input, &data.weights, bias, residual).unwrap();
         let finite = y.iter().filter(|v| v.is_finite()).count();
         assert!(finite * 2 > y.len() && finite < y.len(), "{finite} of {}", y.len());
     }
