@@ -17,9 +17,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The entry of a micro-kernel in a demangled name: `tile` or `Tile…` in module
-# `pointwise::micro`, whose generic arguments hold the tile's M and V as their first numbers.
-KERNEL = re.compile(r"pointwise::micro::(?:\w+::)*(?P<entry>[Tt]ile\w*)(?:::)?<(?P<arguments>[^{}]*)")
+# The entry of a micro-kernel in a demangled name: `tile` in module `pointwise::micro`, or an item
+# inside it, whose generic arguments hold the tile's M and V as their first numbers and then
+# whether the broadcast values come from rows or from a line.
+KERNEL = re.compile(r"pointwise::micro::(?:\w+::)*?[Tt]ile\w*(?:::\w+)*(?:::)?<(?P<arguments>[^{}]*)")
+FORM = {"true": "rows", "false": "line"}
+# A registered kernel's name, as the registry spells it; its tile must be among those found.
+REGISTERED = re.compile(r'"f32-(avx2|avx512|neon)-\w+-(\d+)x(\d+)"')
 # The pulp token in the name says which vector registers the kernel is for.
 TOKEN = re.compile(r"::(V3|V4|Neon)\b")
 ISA_OF_TOKEN = {"V3": "avx2", "V4": "avx512", "Neon": "neon"}
@@ -86,11 +90,14 @@ class Kernel:
     isa: str
     m: int
     v: int
-    name: str
+    form: str
     functions: list[Function]
 
-    def label(self) -> str:
+    def tile(self) -> str:
         return f"{self.isa} {self.m}x{self.v * LANES[self.isa]}"
+
+    def label(self) -> str:
+        return f"{self.tile()} {self.form}".rstrip()
 
 
 @dataclass
@@ -200,10 +207,16 @@ def kernels_of(functions: list[Function]) -> list[Kernel]:
             continue
         isa = ISA_OF_TOKEN[token[1]]
         rest = re.findall(r"(?<![\w:])(?:\d+|true|false)(?![\w:])", match["arguments"])[2:]
-        key = (isa, numbers[0], numbers[1], *rest)
-        kernel = found.setdefault(key, Kernel(isa, numbers[0], numbers[1], match[0], []))
-        kernel.functions.append(function)
-    return [found[key] for key in sorted(found, key=lambda key: (*key[:3], *map(str, key[3:])))]
+        form = " ".join(FORM.get(argument, argument) for argument in rest)
+        key = (isa, numbers[0], numbers[1], form)
+        found.setdefault(key, Kernel(*key, [])).functions.append(function)
+    return [found[key] for key in sorted(found)]
+
+
+def registered(isas: set[str]) -> set[str]:
+    """The tiles of the kernels in the library's registry, for these ISAs."""
+    source = (ROOT / "kernels" / "src" / "kernel.rs").read_text()
+    return {f"{isa} {rows}x{columns}" for isa, rows, columns in REGISTERED.findall(source) if isa in isas}
 
 
 def inner_loops(kernel: Kernel) -> list[tuple[Function, Loop, Traffic]]:
