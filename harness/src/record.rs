@@ -281,6 +281,7 @@ pub(crate) mod tests {
         // Input 4·64·16, weights and bias 4·(64·256 + 256), output 4·256·16, at 1 byte/ns.
         let bytes = 4.0 * (64.0 * 16.0 + 64.0 * 256.0 + 256.0 + 256.0 * 16.0);
         assert!((record.roofline_gflops - 524_288.0 / bytes).abs() < 1e-9);
+        assert!((record.fraction_of_roofline - 64.0 * bytes / 524_288.0).abs() < 1e-9);
         assert_eq!(record.cache, "cold");
     }
 

@@ -150,7 +150,8 @@ fn cycles(
             let heights: Vec<usize> = even_parts(run, kernel.rows()).collect();
             unit_count += runs * heights.len() as f64;
             for (index, vectors) in widths.iter().enumerate() {
-                let whole = !transposed && !(ragged && index + 1 == widths.len());
+                let last = index + 1 == widths.len();
+                let whole = !(transposed || ragged && last);
                 for (height, count) in grouped(&heights) {
                     tile(share * runs * count, height, *vectors, whole);
                 }

@@ -33,7 +33,7 @@ pub struct Blocking {
 
 impl Blocking {
     /// The most pixel units a block may have.
-    pub const MOST_UNITS: usize = 128;
+    pub const MOST_UNITS: usize = 64;
 
     /// A blocking of `units` pixel units, packed or in place.
     pub const fn new(units: usize, pack: bool) -> Self {
@@ -87,6 +87,16 @@ struct Unit {
     uneven: bool,
 }
 
+impl Unit {
+    /// What the unused places of a block hold.
+    const NONE: Unit = Unit {
+        span: Span { first: 0, count: 0, input: 0, output: 0 },
+        width: 0,
+        packed: None,
+        uneven: false,
+    };
+}
+
 /// Scratch `f32`s that a task of this kernel and blocking needs at most.
 pub(crate) fn scratch_len(
     layer: &Layer,
@@ -134,7 +144,7 @@ impl Run<'_> {
     /// # Safety
     /// As [`Run::task`].
     unsafe fn group(&self, group: usize, task: &Task, scratch: &mut [f32]) {
-        let mut block = Block { units: [None; Blocking::MOST_UNITS], len: 0, scratch: 0 };
+        let mut block = Block { units: [Unit::NONE; Blocking::MOST_UNITS], len: 0, scratch: 0 };
         let mut add = |unit: Unit, scratch: &mut [f32]| {
             block.add(unit, self);
             if block.len == self.blocking.units {
@@ -216,8 +226,8 @@ impl Run<'_> {
         let input = group * depth * self.pixels.input.channel;
         let output = group * outputs * self.pixels.output.channel;
         let in_rows = self.kernel.family() == Family::Outputs && self.pixels.input.channel == 1;
-        let units = block.units[..block.len].iter().flatten();
-        for unit in units.clone() {
+        let units = &block.units[..block.len];
+        for unit in units {
             if let Some(at) = unit.packed {
                 let to = &mut scratch[at..][..self.packed_len(unit)];
                 if in_rows {
@@ -232,7 +242,7 @@ impl Run<'_> {
         for panel in &self.panels[task.panels.clone()] {
             let weights = &self.packed.weights.values()[(group * padded + panel.first) * depth..];
             let start = &self.packed.starts.values()[group * padded + panel.first..];
-            for unit in units.clone() {
+            for unit in units {
                 let (x, step) = match unit.packed {
                     Some(at) if in_rows => (scratch[at..].as_ptr(), row_pitch(depth)),
                     Some(at) => (scratch[at..].as_ptr(), unit.width),
@@ -405,7 +415,7 @@ impl Run<'_> {
 
 /// The units of a block, and how much scratch their packed inputs take.
 struct Block {
-    units: [Option<Unit>; Blocking::MOST_UNITS],
+    units: [Unit; Blocking::MOST_UNITS],
     len: usize,
     scratch: usize,
 }
@@ -416,7 +426,7 @@ impl Block {
             *at = self.scratch;
             self.scratch += run.packed_len(&unit).next_multiple_of(16);
         }
-        self.units[self.len] = Some(unit);
+        self.units[self.len] = unit;
         self.len += 1;
     }
 }

@@ -166,7 +166,7 @@ impl Plan {
         if let Some(blocking) = options.blocking
             && !(1..=Blocking::MOST_UNITS).contains(&blocking.units)
         {
-            return Err(Error::BadBlocking { why: "a block has 1 to 128 pixel units" });
+            return Err(Error::BadBlocking { why: "a block has 1 to 64 pixel units" });
         }
         let allowed = allowed(&options)?;
         let pixels = Pixels::of(layer, &shape);

@@ -140,6 +140,7 @@ mod tests {
         let ceilings = some();
         // Not the widest: where 512 bits run at a lower clock, 256 bits set the ceiling.
         assert_eq!(ceilings.gflops(1, None), Some(120.0));
+        assert_eq!(ceilings.gflops(1, Some(Isa::Avx512)), Some(120.0));
         assert_eq!(ceilings.gflops(1, Some(Isa::Scalar)), Some(2.0));
         assert_eq!(ceilings.gflops(2, None), Some(230.0));
         assert_eq!(ceilings.gflops(2, Some(Isa::Scalar)), None);

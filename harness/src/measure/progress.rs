@@ -15,6 +15,11 @@ pub trait Progress: Sync {
 
     /// The piece of work is done.
     fn end(&self) {}
+
+    /// Whether somebody has asked for an end; asked between samples.
+    fn stopped(&self) -> bool {
+        false
+    }
 }
 
 /// Says nothing.

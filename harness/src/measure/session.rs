@@ -65,6 +65,8 @@ impl Session {
     /// has spent its budget is not sampled any more, so that a slow one does not hold up the rest;
     /// sample `i` is of round `i` for all of them.
     ///
+    /// It ends early when `progress` says so; then there may be few samples, or none.
+    ///
     /// Call it within the pool that the contenders are to run on. Their results must have been
     /// checked before.
     pub fn measure<'a>(
@@ -74,7 +76,7 @@ impl Session {
     ) -> Vec<Result<Samples, Refusal>> {
         let mut racers: Vec<Racer<'_, 'a>> =
             contenders.iter_mut().map(|prepared| Racer::new(&mut **prepared)).collect();
-        for racer in &mut racers {
+        for racer in racers.iter_mut().filter(|_| !progress.stopped()) {
             racer.attempt(|racer| self.warm_up(racer));
             progress.pulse();
         }
@@ -84,7 +86,7 @@ impl Session {
             let mut sampled = false;
             for &index in &order {
                 let racer = &mut racers[index];
-                if racer.failure.is_some() || self.is_done(racer, round) {
+                if progress.stopped() || racer.failure.is_some() || self.is_done(racer, round) {
                     continue;
                 }
                 racer.attempt(|racer| self.sample(racer));
@@ -344,6 +346,29 @@ mod tests {
         assert_eq!(results[0], Err(Refusal::Failed("at once failed".to_owned())));
         assert_eq!(results[1].as_ref().unwrap().ns.len(), 10);
         assert_eq!(results[2], Err(Refusal::Failed("later failed".to_owned())));
+    }
+
+    #[test]
+    fn stopping_keeps_what_was_sampled() {
+        struct After(Log, usize);
+        impl Progress for After {
+            fn stopped(&self) -> bool {
+                self.0.lock().unwrap().len() >= self.1
+            }
+        }
+        let bench = Bench::new(settings());
+        let samples = |runs| {
+            bench.log.lock().unwrap().clear();
+            let mut who = vec![bench.steady("a", 10_000)];
+            let clock = Box::new(bench.clock.clone());
+            let mut session = Session::with(bench.settings.clone(), clock, None);
+            let results = session.measure(&mut who, &After(bench.log.clone(), runs));
+            results[0].as_ref().unwrap().ns.len()
+        };
+        // One run to warm up, two for each sample.
+        assert_eq!(samples(7), 3);
+        assert_eq!(samples(0), 0);
+        assert!(bench.log.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Finishing a tile that cannot be stored as it stands: lanes that are padding, or a result that
 //! lies across the lanes.
 
+use super::vector::End;
 use super::{Tile, Vector, load, store};
 use pulp::NullaryFnOnce;
 
@@ -13,6 +14,13 @@ pub(crate) enum Offsets {
     Every(usize),
     /// Lane `j` at the `j`-th of these; as many as the tile has lanes wanted.
     Table(*const usize),
+}
+
+impl Tile {
+    /// What every value of the tile goes through last.
+    fn end(&self) -> End {
+        End { residual: self.residual, lo: self.lo, hi: self.hi }
+    }
 }
 
 /// Residual, clamp and store of the first `t.lanes` lanes of each row of `acc`, which is row by
@@ -78,7 +86,7 @@ unsafe fn adjacent<S: Vector>(simd: S, acc: &[f32], pitch: usize, t: &Tile) {
         }
         while j < t.lanes {
             // SAFETY: element j of row i, wanted.
-            unsafe { put(row[j], at + j, t) };
+            unsafe { *t.y.add(at + j) = t.end().apply(row[j], at + j) };
             j += 1;
         }
     }
@@ -94,39 +102,28 @@ unsafe fn adjacent<S: Vector>(simd: S, acc: &[f32], pitch: usize, t: &Tile) {
 #[inline(always)]
 unsafe fn transposed<S: Vector>(simd: S, acc: &[f32], pitch: usize, step: usize, t: &Tile) {
     let rows = acc.len() / pitch;
-    let mut lane = [0.0f32; 8 * 32];
-    debug_assert!(rows <= 32);
-    for j in (0..t.lanes).step_by(8) {
-        let wanted = (t.lanes - j).min(8);
-        if rows >= 8 && j + 8 <= pitch {
-            for i in blocks::<8>(rows) {
-                let (from, to) = (acc[i * pitch + j..].as_ptr(), lane[i..].as_mut_ptr());
-                // SAFETY: rows i..i + 8 and lanes j..j + 8 of the tile; 8 lines of 32.
-                unsafe { simd.transpose8(from, pitch, to, 32) };
-            }
-        } else {
-            for (i, half) in blocks::<4>(rows).flat_map(|i| [(i, 0), (i, 4)]) {
-                if j + half + 4 <= pitch {
-                    let from = acc[i * pitch + j + half..].as_ptr();
-                    let to = lane[half * 32 + i..].as_mut_ptr();
-                    // SAFETY: four rows and lanes of the tile; four lines of 32.
-                    unsafe { simd.transpose4(from, pitch, to, 32) };
-                }
-            }
+    let end = t.end();
+    let (eights, fours) =
+        if rows >= 8 { (t.lanes / 8 * 8, t.lanes / 4 * 4) } else { (0, t.lanes / 4 * 4) };
+    for j in (0..eights).step_by(8) {
+        for i in blocks::<8>(rows) {
+            let (from, at) = (acc[i * pitch + j..].as_ptr(), j * step + i);
+            // SAFETY: rows i..i + 8 and lanes j..j + 8 of the tile, wanted.
+            unsafe { simd.transpose8(from, pitch, t.y.add(at), step, end.at(at)) };
         }
-        for (k, line) in lane.chunks_exact(32).take(wanted).enumerate() {
-            let at = (j + k) * step;
-            if rows >= 8 {
-                for i in blocks::<8>(rows) {
-                    // SAFETY: elements (i..i + 8, j + k), wanted.
-                    unsafe { put_all::<8>(&line[i..], at + i, t) };
-                }
-            } else {
-                for i in blocks::<4>(rows) {
-                    // SAFETY: elements (i..i + 4, j + k), wanted.
-                    unsafe { put_all::<4>(&line[i..], at + i, t) };
-                }
-            }
+    }
+    for j in (eights..fours).step_by(4) {
+        for i in blocks::<4>(rows) {
+            let (from, at) = (acc[i * pitch + j..].as_ptr(), j * step + i);
+            // SAFETY: rows i..i + 4 and lanes j..j + 4 of the tile, wanted.
+            unsafe { simd.transpose4(from, pitch, t.y.add(at), step, end.at(at)) };
+        }
+    }
+    for j in fours..t.lanes {
+        for i in 0..rows {
+            let at = j * step + i;
+            // SAFETY: element (i, j), wanted.
+            unsafe { *t.y.add(at) = end.apply(acc[i * pitch + j], at) };
         }
     }
 }
@@ -135,28 +132,6 @@ unsafe fn transposed<S: Vector>(simd: S, acc: &[f32], pitch: usize, step: usize,
 #[inline(always)]
 fn blocks<const N: usize>(len: usize) -> impl Iterator<Item = usize> {
     (0..len.div_ceil(N)).map(move |block| (block * N).min(len - N))
-}
-
-/// # Safety
-/// Elements `at..at + N` are writable at `t.y` and readable at a non-null `t.residual`.
-#[inline(always)]
-unsafe fn put_all<const N: usize>(values: &[f32], at: usize, t: &Tile) {
-    let mut v = [0.0; N];
-    v.copy_from_slice(&values[..N]);
-    // SAFETY: by contract.
-    unsafe {
-        if !t.residual.is_null() {
-            let residual = t.residual.add(at).cast::<[f32; N]>().read_unaligned();
-            for (v, residual) in v.iter_mut().zip(residual) {
-                *v += residual;
-            }
-        }
-        for v in &mut v {
-            *v = if *v < t.lo { t.lo } else { *v };
-            *v = if *v > t.hi { t.hi } else { *v };
-        }
-        t.y.add(at).cast::<[f32; N]>().write_unaligned(v);
-    }
 }
 
 /// Lanes apart from one another: one element after another, the rows of a lane together since
@@ -170,19 +145,10 @@ unsafe fn across(acc: &[f32], pitch: usize, t: &Tile, offset: impl Fn(usize) -> 
         let lane = offset(j);
         for (i, row) in acc.chunks_exact(pitch).enumerate() {
             // SAFETY: element (i, j), wanted.
-            unsafe { put(row[j], lane + i * t.y_row, t) };
+            unsafe {
+                let at = lane + i * t.y_row;
+                *t.y.add(at) = t.end().apply(row[j], at);
+            }
         }
-    }
-}
-
-/// # Safety
-/// Element `at` is writable at `t.y` and readable at a non-null `t.residual`.
-#[inline(always)]
-unsafe fn put(v: f32, at: usize, t: &Tile) {
-    // SAFETY: by contract.
-    unsafe {
-        let v = if t.residual.is_null() { v } else { v + *t.residual.add(at) };
-        let v = if v < t.lo { t.lo } else { v };
-        *t.y.add(at) = if v > t.hi { t.hi } else { v };
     }
 }

@@ -1,6 +1,7 @@
 //! Packing pixels into lines: `[c][width]`, the form in which both families stream an input that
 //! does not lie that way.
 
+use super::vector::End;
 use super::{Vector, load, store};
 use pulp::NullaryFnOnce;
 
@@ -147,7 +148,7 @@ fn across<S: Vector>(simd: S, p: &Line<'_>, to: &mut [f32]) {
         for i in (0..whole).step_by(8) {
             let (from, to) = (from[i * pixel + c..].as_ptr(), to[c * width + i..].as_mut_ptr());
             // SAFETY: channels c..c + 8 of pixels i..i + 8, within what `copy` asserted.
-            unsafe { simd.transpose8(from, pixel, to, width) };
+            unsafe { simd.transpose8(from, pixel, to, width, End::NONE) };
         }
         if whole < count {
             for i in (0..(count - whole).div_ceil(4)).map(|b| (whole + b * 4).min(count - 4)) {
@@ -155,7 +156,7 @@ fn across<S: Vector>(simd: S, p: &Line<'_>, to: &mut [f32]) {
                     let from = from[i * pixel + c..].as_ptr();
                     let to = to[c * width + i..].as_mut_ptr();
                     // SAFETY: channels c..c + 4 of pixels i..i + 4, likewise.
-                    unsafe { simd.transpose4(from, pixel, to, width) };
+                    unsafe { simd.transpose4(from, pixel, to, width, End::NONE) };
                 }
             }
         }

@@ -80,8 +80,6 @@ pub(crate) const LINE: bool = false;
 /// alone, of `residual` readable, and `1 ≤ lanes ≤ V·L`.
 pub(crate) type TileFn = unsafe fn(&Tile);
 
-const PF: usize = 8;
-
 /// The tile function of one ISA, size and form.
 ///
 /// # Safety
@@ -130,10 +128,6 @@ unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(s
         for (v, vector) in vectors.iter_mut().enumerate() {
             // SAFETY: within the V·L readable elements of this step.
             *vector = unsafe { load::<S>(b.add(v * lanes)) };
-        }
-        if FORM == LINE {
-            simd.prefetch(a.wrapping_add(PF * t.a_stride));
-            simd.prefetch(a.wrapping_add(PF * t.a_stride + M));
         }
         for (i, row) in acc.iter_mut().enumerate() {
             // SAFETY: value `i` of this step, readable by contract.

@@ -2,6 +2,39 @@
 
 use pulp::{NullaryFnOnce, Scalar, Simd};
 
+/// What is done to a value on its way out: residual added, then clamped.
+#[derive(Clone, Copy)]
+pub(crate) struct End {
+    /// The residual, at the strides of where the values go; null if there is none.
+    pub(crate) residual: *const f32,
+    pub(crate) lo: f32,
+    pub(crate) hi: f32,
+}
+
+impl End {
+    /// The value as it is.
+    pub(crate) const NONE: End =
+        End { residual: core::ptr::null(), lo: f32::NEG_INFINITY, hi: f32::INFINITY };
+
+    /// The same for the values `at` elements on.
+    #[inline(always)]
+    pub(crate) fn at(self, at: usize) -> End {
+        let residual =
+            if self.residual.is_null() { self.residual } else { self.residual.wrapping_add(at) };
+        End { residual, ..self }
+    }
+
+    /// # Safety
+    /// A residual is readable `at` elements on.
+    #[inline(always)]
+    pub(crate) unsafe fn apply(self, v: f32, at: usize) -> f32 {
+        // SAFETY: by contract.
+        let v = if self.residual.is_null() { v } else { v + unsafe { *self.residual.add(at) } };
+        let v = if v < self.lo { self.lo } else { v };
+        if v > self.hi { self.hi } else { v }
+    }
+}
+
 /// A pulp token with the comparisons whose treatment of NaN and −0 the library promises.
 pub(crate) trait Vector: Simd {
     /// The token, without asking the CPU.
@@ -13,21 +46,26 @@ pub(crate) trait Vector: Simd {
     /// Runs `op` with the ISA's instructions enabled; `op` must inline.
     fn call<Op: NullaryFnOnce>(self, op: Op) -> Op::Output;
 
-    /// `to[j·to_pitch + i] = from[i·from_pitch + j]` for `i`, `j` below 8.
+    /// `to[j·to_pitch + i] = end(from[i·from_pitch + j])` for `i`, `j` below 8.
     ///
     /// # Safety
-    /// Those elements are readable and writable.
+    /// Those elements are readable and writable, and the residual that `end` has is readable at
+    /// the places written.
     #[inline(always)]
-    unsafe fn transpose8(self, from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+    unsafe fn transpose8(
+        self,
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+        end: End,
+    ) {
         for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+            let at = j * to_pitch + i;
             // SAFETY: a quarter of the caller's block.
             unsafe {
-                self.transpose4(
-                    from.add(i * from_pitch + j),
-                    from_pitch,
-                    to.add(j * to_pitch + i),
-                    to_pitch,
-                );
+                let from = from.add(i * from_pitch + j);
+                self.transpose4(from, from_pitch, to.add(at), to_pitch, end.at(at));
             }
         }
     }
@@ -35,13 +73,21 @@ pub(crate) trait Vector: Simd {
     /// The same for `i`, `j` below 4.
     ///
     /// # Safety
-    /// Those elements are readable and writable.
+    /// As [`transpose8`](Vector::transpose8).
     #[inline(always)]
-    unsafe fn transpose4(self, from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+    unsafe fn transpose4(
+        self,
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+        end: End,
+    ) {
         for i in 0..4 {
             for j in 0..4 {
+                let at = j * to_pitch + i;
                 // SAFETY: an element of the caller's block.
-                unsafe { *to.add(j * to_pitch + i) = *from.add(i * from_pitch + j) };
+                unsafe { *to.add(at) = end.apply(*from.add(i * from_pitch + j), at) };
             }
         }
     }
@@ -71,12 +117,6 @@ pub(crate) trait Vector: Simd {
         }
     }
 
-    /// Asks for the cache line of `at` to be brought near; `at` may be any address.
-    #[inline(always)]
-    fn prefetch(self, at: *const f32) {
-        let _ = at;
-    }
-
     /// `if v < lo { lo } else { v }` in each lane.
     #[inline(always)]
     fn at_least(self, v: Self::f32s, lo: Self::f32s) -> Self::f32s {
@@ -103,7 +143,7 @@ impl Vector for Scalar {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{NullaryFnOnce, Vector};
+    use super::{End, NullaryFnOnce, Vector};
     use core::arch::x86_64::{__m128, __m256, __m256d};
     use pulp::Simd;
     use pulp::x86::{V3, V4};
@@ -130,6 +170,7 @@ mod x86 {
                     from_pitch: usize,
                     to: *mut f32,
                     to_pitch: usize,
+                    end: End,
                 ) {
                     let avx = self.avx;
                     // Halves of rows i and i + 4 side by side, so that what is left to do stays
@@ -154,9 +195,17 @@ mod x86 {
                             avx._mm256_shuffle_ps::<0xEE>(ab.1, cd.1),
                         ];
                         for (i, column) in columns.into_iter().enumerate() {
+                            let at = (j + i) * to_pitch;
+                            let mut v = column;
                             // SAFETY: eight elements of column j + i of the block.
                             unsafe {
-                                to.add((j + i) * to_pitch).cast::<__m256>().write_unaligned(column);
+                                if !end.residual.is_null() {
+                                    let residual = end.residual.add(at).cast::<__m256>();
+                                    v = avx._mm256_add_ps(v, residual.read_unaligned());
+                                }
+                                v = avx._mm256_max_ps(avx._mm256_set1_ps(end.lo), v);
+                                v = avx._mm256_min_ps(avx._mm256_set1_ps(end.hi), v);
+                                to.add(at).cast::<__m256>().write_unaligned(v);
                             }
                         }
                     }
@@ -169,6 +218,7 @@ mod x86 {
                     from_pitch: usize,
                     to: *mut f32,
                     to_pitch: usize,
+                    end: End,
                 ) {
                     let sse = self.sse;
                     // SAFETY: four elements of row i of the block.
@@ -185,8 +235,18 @@ mod x86 {
                         sse._mm_movehl_ps(cd.1, ab.1),
                     ];
                     for (i, column) in columns.into_iter().enumerate() {
+                        let at = i * to_pitch;
+                        let mut v = column;
                         // SAFETY: four elements of column i of the block.
-                        unsafe { to.add(i * to_pitch).cast::<__m128>().write_unaligned(column) };
+                        unsafe {
+                            if !end.residual.is_null() {
+                                let residual = end.residual.add(at).cast::<__m128>();
+                                v = sse._mm_add_ps(v, residual.read_unaligned());
+                            }
+                            v = sse._mm_max_ps(sse._mm_set1_ps(end.lo), v);
+                            v = sse._mm_min_ps(sse._mm_set1_ps(end.hi), v);
+                            to.add(at).cast::<__m128>().write_unaligned(v);
+                        }
                     }
                 }
 
@@ -222,13 +282,6 @@ mod x86 {
                 }
 
                 #[inline(always)]
-                fn prefetch(self, at: *const f32) {
-                    use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-                    // SAFETY: a prefetch reads nothing and faults on no address.
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
-                }
-
-                #[inline(always)]
                 fn at_least(self, v: Self::f32s, lo: Self::f32s) -> Self::f32s {
                     self.max_f32s(lo, v)
                 }
@@ -257,7 +310,15 @@ impl Vector for pulp::aarch64::Neon {
     }
 
     #[inline(always)]
-    unsafe fn transpose4(self, from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+    unsafe fn transpose4(
+        self,
+        from: *const f32,
+        from_pitch: usize,
+        to: *mut f32,
+        to_pitch: usize,
+        end: End,
+    ) {
+        use core::arch::aarch64::{vaddq_f32, vbslq_f32, vcgtq_f32, vcltq_f32, vdupq_n_f32};
         use core::arch::aarch64::{
             vcombine_f32, vget_high_f32, vget_low_f32, vld1q_f32, vst1q_f32,
         };
@@ -275,7 +336,15 @@ impl Vector for pulp::aarch64::Neon {
                 vcombine_f32(vget_high_f32(ab.1), vget_high_f32(cd.1)),
             ];
             for (i, column) in columns.into_iter().enumerate() {
-                vst1q_f32(to.add(i * to_pitch), column);
+                let at = i * to_pitch;
+                let mut v = column;
+                if !end.residual.is_null() {
+                    v = vaddq_f32(v, vld1q_f32(end.residual.add(at)));
+                }
+                let (lo, hi) = (vdupq_n_f32(end.lo), vdupq_n_f32(end.hi));
+                v = vbslq_f32(vcltq_f32(v, lo), lo, v);
+                v = vbslq_f32(vcgtq_f32(v, hi), hi, v);
+                vst1q_f32(to.add(at), v);
             }
         }
     }

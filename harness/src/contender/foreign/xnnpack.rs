@@ -5,11 +5,11 @@
 //! A layer is one convolution node with bias and clamp fused; a residual adds a second node,
 //! which then has the clamp.
 
-use super::{expect_cap, expect_processors, find, open, open_first, peers_folder};
+use super::{bounds, expect_cap, expect_processors, find, open, open_first, peers_folder};
 use crate::contender::buffer::Buffer;
 use crate::contender::{Case, Contender, Options, Prepared, Refusal, SetupTimes};
 use libloading::Library;
-use pointwise::{Activation, Isa, Layout, Padding};
+use pointwise::{Isa, Layout, Padding};
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
@@ -423,16 +423,5 @@ impl Drop for Subgraph<'_> {
     fn drop(&mut self) {
         // SAFETY: the handle is ours; a runtime keeps what it needs of its subgraph.
         unsafe { (self.f.xnn_delete_subgraph)(self.handle) };
-    }
-}
-
-/// What an activation clamps to.
-fn bounds(activation: Activation) -> Result<(f32, f32), Refusal> {
-    match activation {
-        Activation::None => Ok((f32::NEG_INFINITY, f32::INFINITY)),
-        Activation::Relu => Ok((0.0, f32::INFINITY)),
-        Activation::Relu6 => Ok((0.0, 6.0)),
-        Activation::Clamp { lo, hi } => Ok((lo, hi)),
-        other => Err(Refusal::Unsupported(format!("activation {other:?}"))),
     }
 }

@@ -102,6 +102,12 @@ functions! {
         *mut Handle, Handle, c_int, c_int, Handle, Handle, Handle, Handle,
         *const i64, *const i64, *const i64, *const i64, Handle
     ) -> c_int;
+    dnnl_eltwise_forward_primitive_desc_create(
+        *mut Handle, Handle, c_int, c_int, Handle, Handle, f32, f32, Handle
+    ) -> c_int;
+    dnnl_binary_primitive_desc_create(
+        *mut Handle, Handle, c_int, Handle, Handle, Handle, Handle
+    ) -> c_int;
     dnnl_reorder_primitive_desc_create(*mut Handle, Handle, Handle, Handle, Handle, Handle) -> c_int;
     dnnl_primitive_desc_query(Handle, c_int, c_int, *mut c_void) -> c_int;
     dnnl_primitive_desc_query_md(Handle, c_int, c_int) -> *const c_void;

@@ -53,7 +53,6 @@ impl<'a, Kind> Owned<'a, Kind> {
     ) -> Result<Self, Refusal> {
         let mut handle = null_mut();
         api.check(what, create(&mut handle))?;
-        let _ = api;
         Ok(Owned { handle, destroy, of: PhantomData })
     }
 
@@ -279,6 +278,11 @@ impl<'a> Tensor<'a> {
     /// This tensor as an argument of a primitive; live as long as `self`.
     pub(super) fn argument(&self, index: c_int) -> Argument {
         Argument { index, memory: self.memory.handle }
+    }
+
+    /// Makes the values NaN again.
+    pub(super) fn clear(&mut self) {
+        self.buffer.fill(f32::NAN);
     }
 
     /// The values, in the tensor's own layout.
