@@ -3,6 +3,7 @@
 use super::failure::{Failure, Outcome};
 use super::fault;
 use super::field::{self, Preset};
+use super::files;
 use super::interrupt;
 use super::options::Options;
 use super::output::{Output, note};
@@ -66,6 +67,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Contenders)?;
     let rows = selection::layers(options)?;
+    let known = files::known(options)?;
     let present = fault::planted(field.present()?);
     let mut writer = args.file.as_deref().map(open).transpose()?;
     field.tell_absent(options);
@@ -86,10 +88,20 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         limit: None,
         interrupt: &interrupt,
     };
+    let problems = catalog::unique(&rows);
+    let turns = (problems.len() * present.len()) as f64;
+    // Checking, preparing and warming up take about as long again as 50 ms of measuring.
+    let seconds = turns * (run.settings.budget.as_secs_f64() + 0.05);
+    note(format_args!(
+        "{} layers, {} contenders: about {}",
+        problems.len(),
+        present.len(),
+        results::time(1e9 * seconds)
+    ));
     let progress = Progress::default();
     let json = output.json;
     let mut reader_left = false;
-    let measured = run.measure(&catalog::unique(&rows), &progress, &mut |record| {
+    let measured = run.measure(&problems, &progress, &mut |record| {
         if let Some(writer) = &mut writer {
             writer.append(record)?;
         }
@@ -123,7 +135,8 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     }
     let printed = match json || reader_left {
         true => Ok(()),
-        false => results::print(&results, args.setup, output),
+        false => results::print(&results, args.setup, output)
+            .and_then(|()| results::rank(&results, &known, output)),
     };
     if let Some(signal) = signal {
         let (begun, all) = results.cases;

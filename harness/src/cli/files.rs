@@ -71,7 +71,7 @@ fn filter(records: &mut Vec<Record>, options: &Options) -> Result<(), Failure> {
         // Records hold sizes, not epilogues.
         records.retain(|record| {
             given.iter().any(|layer| same_sizes(record, layer))
-                || names.iter().any(|name| *name == record.layer)
+                || names.contains(&record.layer)
         });
     }
     records.retain(|record| {

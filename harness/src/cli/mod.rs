@@ -28,6 +28,7 @@ use clap::{Parser, Subcommand};
 use failure::{Failure, Outcome};
 use options::Options;
 use output::Output;
+use pointwise_harness::contender::foreign;
 use std::process::ExitCode;
 
 /// 1×1 convolution on this CPU: check it, measure it, and see where the machine stands
@@ -119,6 +120,10 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(mut cli: Cli, output: &mut Output) -> Result<Outcome, Failure> {
     cli.options.complete()?;
+    // First of all: peers read these when they are loaded, and later there are threads.
+    if !foreign::prepare_environment(cli.options.isa) {
+        output::note("could not set the variables that peers' threads wait by");
+    }
     match &cli.command {
         Some(command) => command.run(&cli.options, output),
         None => tour::run(&cli.options, output),

@@ -6,6 +6,7 @@ use super::run::{Measured, Results};
 use super::table::{Side, Table};
 use pointwise::Layout;
 use pointwise_harness::measure::stats::geometric_mean;
+use pointwise_harness::rank::{self, Field, Known};
 use std::collections::BTreeSet;
 
 /// The contender that the others are compared with: the plan's choice.
@@ -82,9 +83,21 @@ pub(super) fn time(ns: f64) -> String {
     match ns {
         ..1e4 => format!("{ns:.0} ns"),
         1e4..1e7 => format!("{:.1} µs", ns / 1e3),
-        1e7..1e10 => format!("{:.1} ms", ns / 1e6),
-        _ => format!("{:.1} s", ns / 1e9),
+        1e7..1e9 => format!("{:.1} ms", ns / 1e6),
+        1e9..6e10 => format!("{:.1} s", ns / 1e9),
+        _ => format!("{:.0} min", ns / 6e10),
     }
+}
+
+/// Who is fastest over all problems, where there are several.
+pub(super) fn rank(results: &Results, known: &Known, output: &mut Output) -> Result<(), Failure> {
+    if results.cases.0 < 2 {
+        return Ok(());
+    }
+    for ranking in rank::rank(&results.records(), known, Field::Contenders) {
+        output.line(format_args!("\n{}", rank::table(&ranking).trim_end()))?;
+    }
+    Ok(())
 }
 
 /// A row for each problem: our speed, its share of the ceiling, and how many times as fast it is

@@ -14,7 +14,6 @@ use super::results;
 use super::run::{Results, Run};
 use super::selection;
 use super::verify::{self, Verdict};
-use pointwise::Activation;
 use pointwise_harness::catalog::{self, Entry, Unique};
 use pointwise_harness::contender::Contender;
 use pointwise_harness::machine::{Effort, doctor};
@@ -27,8 +26,6 @@ use std::time::Duration;
 /// The networks that are measured when no filter says otherwise, and how many layers of each.
 const NETWORKS: &[&str] = &["resnet50", "inception_v3"];
 const LAYERS: usize = 12;
-/// The largest layer that is verified: the portable kernel does some 0.4 of these a second.
-const VERIFIED_MACS: u128 = 60_000_000;
 /// Neither part begins another layer after this long, however slow the machine.
 const VERIFY: Duration = Duration::from_secs(15);
 const BENCH: Duration = Duration::from_secs(40);
@@ -117,7 +114,7 @@ fn verified(
     interrupt: &Interrupt,
     output: &mut Output,
 ) -> Result<bool, Failure> {
-    let problems = kinds(catalog::unique(rows));
+    let problems = verify::kinds(catalog::unique(rows));
     let checked = verify::check(problems, field, options, verify::SEED, interrupt, Some(VERIFY))?;
     let verdicts = || checked.iter().flat_map(|checked| &checked.verdicts);
     let wrong = verdicts().filter(|verdict| matches!(verdict, Verdict::Wrong(_))).count();
@@ -133,29 +130,6 @@ fn verified(
         ))?;
     }
     Ok(wrong == 0)
-}
-
-/// The smallest problem of each kind: layout, stride, epilogue, head, and how outputs and pixels
-/// divide by the lanes.
-fn kinds(mut problems: Vec<Unique<'_>>) -> Vec<Unique<'_>> {
-    let macs = |problem: &Unique<'_>| problem.layer.check().map_or(u128::MAX, |shape| shape.macs);
-    problems.sort_by_key(macs);
-    let smallest = problems.first().map_or(0, macs);
-    let mut seen = BTreeSet::new();
-    problems.retain(|problem| {
-        let layer = problem.layer;
-        let kind = format!(
-            "{} {:?} {} {} {} {:?}",
-            layer.layout,
-            layer.stride,
-            layer.residual,
-            layer.activation == Activation::None,
-            layer.h * layer.w == 1,
-            (layer.k.trailing_zeros().min(6), (layer.h * layer.w).trailing_zeros().min(4)),
-        );
-        macs(problem) <= VERIFIED_MACS.max(smallest) && seen.insert(kind)
-    });
-    problems
 }
 
 /// The problems that are measured: of each network a few that span it, each in its layouts one

@@ -9,6 +9,7 @@ use super::output::{Output, note};
 use super::progress::Progress;
 use super::selection::{self, label};
 use super::table::{Side, Table};
+use pointwise::Activation;
 use pointwise_harness::catalog::{self, Unique};
 use pointwise_harness::contender::{Contender, Refusal};
 use pointwise_harness::measure;
@@ -16,6 +17,7 @@ use pointwise_harness::verify::{self, Checker};
 use rayon::prelude::*;
 use serde_json::json;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Check every kernel and contender on every layer against the reference
@@ -27,6 +29,7 @@ use std::time::{Duration, Instant};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   pointwise verify
+  pointwise verify --quick
   pointwise verify --network resnet50 --layout nchw --threads 2
   pointwise verify --layer nhwc/n1c64h56w56k24/bias+relu --kernel avx512 --seed 7
   POINTWISE_ISA=avx2 pointwise verify")]
@@ -34,7 +37,14 @@ pub(super) struct Args {
     /// Seed that the values are drawn with
     #[arg(long, value_name = "N", default_value_t = SEED)]
     seed: u64,
+
+    /// Only the smallest layer of each kind: seconds instead of minutes
+    #[arg(long)]
+    quick: bool,
 }
+
+/// The largest layer of a quick check: on the portable kernels it takes a quarter of a second.
+const QUICK_MACS: u128 = 60_000_000;
 
 /// The seed unless another is asked for.
 pub(super) const SEED: u64 = 1;
@@ -63,6 +73,7 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     let field = present;
     let interrupt = interrupt::install()?;
     let problems = catalog::unique(&rows);
+    let problems = if args.quick { kinds(problems) } else { problems };
     let layers = problems.len();
     let checked = check(problems, &field, options, args.seed, &interrupt, None)?;
     let printed = print(&field, &checked, output);
@@ -105,7 +116,7 @@ pub(super) fn check<'a>(
             if interrupt.asked() || limit.is_some_and(|limit| start.elapsed() > limit) {
                 return None;
             }
-            progress.at(&problem.layer);
+            progress.at(problem.layer);
             let checker = Checker::new(&problem.layer, seed);
             let verdicts =
                 field.iter().map(|contender| verdict(&checker, *contender, options)).collect();
@@ -199,4 +210,27 @@ pub(super) fn summary(field: &[&dyn Contender], checked: &[Checked<'_>]) -> Tabl
         ]);
     }
     table
+}
+
+/// The smallest problem of each kind: layout, stride, epilogue, head, and how outputs and pixels
+/// divide by the lanes.
+pub(super) fn kinds(mut problems: Vec<Unique<'_>>) -> Vec<Unique<'_>> {
+    let macs = |problem: &Unique<'_>| problem.layer.check().map_or(u128::MAX, |shape| shape.macs);
+    problems.sort_by_key(macs);
+    let smallest = problems.first().map_or(0, macs);
+    let mut seen = BTreeSet::new();
+    problems.retain(|problem| {
+        let layer = problem.layer;
+        let kind = format!(
+            "{} {:?} {} {} {} {:?}",
+            layer.layout,
+            layer.stride,
+            layer.residual,
+            layer.activation == Activation::None,
+            layer.h * layer.w == 1,
+            (layer.k.trailing_zeros().min(6), (layer.h * layer.w).trailing_zeros().min(4)),
+        );
+        macs(problem) <= QUICK_MACS.max(smallest) && seen.insert(kind)
+    });
+    problems
 }
