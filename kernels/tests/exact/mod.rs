@@ -93,7 +93,7 @@ pub(crate) fn errors(activation: Activation, step: u32) -> Errors {
             } else {
                 (f64::from(got) - want).abs() / ulp(rounded)
             };
-            if !(error <= found.greatest) {
+            if error.is_nan() || error > found.greatest {
                 (found.greatest, found.at) = (error, v);
             }
             let apart = ordered(got).abs_diff(ordered(rounded));
