@@ -5,11 +5,12 @@
 //! end per tile, packing, and stores across the lanes. Padded lanes are counted as work, which
 //! is what makes the odd output counts choose narrower or transposed tiles.
 
+use crate::branch::Branch;
 use crate::cpu::Cpu;
 use crate::drive::{Blocking, Task};
 use crate::panels::Packing;
 use crate::pixels::{Even, Pixels, even_parts};
-use crate::{Family, Kernel, Layer, Layout};
+use crate::{Family, Kernel, Layer};
 
 /// Something a plan could do, and what it is estimated to cost.
 #[derive(Clone, Debug)]
@@ -31,6 +32,7 @@ pub(crate) struct Split {
 /// What there is to choose among for one layer, kernel by kernel.
 pub(crate) fn candidates<'a>(
     layer: &'a Layer,
+    branches: &'a [Branch],
     pixels: &'a Pixels,
     cpu: &'a Cpu,
     kernels: impl Iterator<Item = &'static Kernel> + 'a,
@@ -38,41 +40,41 @@ pub(crate) fn candidates<'a>(
     threads: usize,
 ) -> impl Iterator<Item = Candidate> + 'a {
     kernels.flat_map(move |kernel| {
-        let packing = Packing::new(layer, kernel);
+        let packing = Packing::new(branches.iter().map(|branch| &branch.layer), kernel);
         let panels = packing.panels();
         let blockings: Vec<Blocking> = match blocking {
             // What cannot be read in place is packed whatever was asked for.
             Some(Blocking { units, pack }) => {
-                vec![Blocking { units, pack: pack || !in_place(layer, pixels, kernel) }]
+                vec![Blocking { units, pack: pack || !in_place(pixels, kernel) }]
             }
             None => [false, true]
                 .into_iter()
-                .filter(|pack| *pack || in_place(layer, pixels, kernel))
+                .filter(|pack| *pack || in_place(pixels, kernel))
                 .map(|pack| Blocking::new(units(layer, kernel, pixels, pack, cpu), pack))
                 .collect(),
         };
-        let splits = splits(threads, pixels.len(), panels.len());
+        let mut splits = splits(threads, pixels.len(), panels.len());
+        if branches.iter().any(|branch| branch.layer.average) {
+            // Each average is one sum, in the order of the pixels.
+            splits = vec![Split { pixels: 1, panels: threads.min(panels.len()) }];
+        }
         blockings.into_iter().flat_map(move |blocking| {
-            let packing = packing;
+            let packing = packing.clone();
             let panels = panels.clone();
             let splits = splits.clone();
-            splits.into_iter().map(move |split| Candidate {
-                kernel,
-                blocking,
-                split,
-                cycles: cycles(layer, pixels, cpu, kernel, &packing, panels.len(), blocking, split),
+            splits.into_iter().map(move |split| {
+                let count = panels.len();
+                let cycles = cycles(layer, pixels, cpu, kernel, &packing, count, blocking, split);
+                Candidate { kernel, blocking, split, cycles }
             })
         })
     })
 }
 
-/// Whether the kernel can read this layer's input where it lies, in pieces worth a tile.
-fn in_place(layer: &Layer, pixels: &Pixels, kernel: &Kernel) -> bool {
+/// Whether the kernel can read this input where it lies, in pieces worth a tile.
+fn in_place(pixels: &Pixels, kernel: &Kernel) -> bool {
     match kernel.family() {
-        Family::Outputs => match layer.layout {
-            Layout::Nhwc => true,
-            Layout::Nchw => pixels.input.pixel == 1,
-        },
+        Family::Outputs => pixels.input.channel == 1 || pixels.input.pixel == 1,
         Family::Pixels => pixels.input.pixel == 1 && pixels.run(Even::Both) >= kernel.isa().lanes(),
     }
 }

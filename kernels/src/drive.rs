@@ -1,22 +1,23 @@
 //! Running a plan: the loops around the register tile.
 //!
 //! ```text
-//! for each group of channels
-//!   for each block of pixel units            (a unit: one tile's worth of pixels)
+//! for each block of pixel units              (a unit: one tile's worth of pixels)
+//!   for each group of channels
 //!     pack those units that need it
-//!     for each weight panel of the task
-//!       for each unit of the block: one tile
+//!     for each weight panel of the task       (a panel: outputs of one branch)
+//!       for each unit of the block: one tile, and its epilogue if that is a pass of its own
 //! ```
 //!
 //! The panel is what stays in the nearest cache while the block streams by, so the block is as
 //! large as keeps both in L2, and each weight is read once a block. With outputs in lanes a unit
 //! is a few pixels and the panel the vectors; with pixels in lanes the other way round.
 
+use crate::branch::Branch;
 use crate::environment::DefaultEnvironment;
 use crate::memory::with_scratch;
-use crate::micro::{Line, Offsets, Tile};
+use crate::micro::Line;
 use crate::panels::{Packed, Panel};
-use crate::pixels::{Even, Pixels, Span, even_parts};
+use crate::pixels::{Even, Pixels, Place, Span, even_parts};
 use crate::{Error, Family, Kernel, Layer, Shape};
 use core::ops::Range;
 
@@ -58,9 +59,18 @@ pub(crate) struct Run<'a> {
     pub(crate) pixels: &'a Pixels,
     pub(crate) panels: &'a [Panel],
     pub(crate) packed: &'a Packed,
+    /// Packed outputs of one group.
+    pub(crate) padded: usize,
     pub(crate) input: &'a [f32],
-    pub(crate) residual: Option<&'a [f32]>,
+    pub(crate) destinations: &'a [Destination<'a>],
+}
+
+/// A branch and its buffers.
+#[derive(Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    pub(crate) branch: &'a Branch,
     pub(crate) output: Output,
+    pub(crate) residual: Option<&'a [f32]>,
 }
 
 /// The output of a run, written by several tasks, each its own elements.
@@ -77,20 +87,23 @@ unsafe impl Sync for Output {}
 
 /// One tile's worth of pixels.
 #[derive(Clone, Copy)]
-struct Unit {
-    span: Span,
+pub(crate) struct Unit {
+    pub(crate) span: Span,
+    /// Where its first pixel is.
+    pub(crate) place: Place,
     /// Lanes the pixels take when they lie in lanes, those that only fill the last included.
-    width: usize,
+    pub(crate) width: usize,
     /// Where its packed input starts in scratch; none when it is read in place.
-    packed: Option<usize>,
+    pub(crate) packed: Option<usize>,
     /// Whether its output is not evenly spaced.
-    uneven: bool,
+    pub(crate) uneven: bool,
 }
 
 impl Unit {
     /// What the unused places of a block hold.
     const NONE: Unit = Unit {
-        span: Span { first: 0, count: 0, input: 0, output: 0 },
+        span: Span { first: 0, count: 0, input: 0 },
+        place: Place { image: 0, row: 0, column: 0 },
         width: 0,
         packed: None,
         uneven: false,
@@ -116,7 +129,7 @@ pub(crate) fn scratch_len(
 
 /// Pitch of packed rows of `depth` inputs: an odd number of cache lines, so that the rows of a
 /// tile never alias in L1.
-fn row_pitch(depth: usize) -> usize {
+pub(crate) fn row_pitch(depth: usize) -> usize {
     (depth.div_ceil(16) | 1) * 16
 }
 
@@ -134,24 +147,30 @@ impl Run<'_> {
         let _environment = DefaultEnvironment::enter();
         let len = scratch_len(self.layer, self.kernel, self.blocking)?;
         with_scratch(len, |scratch| {
-            for group in 0..self.layer.groups {
-                // SAFETY: by contract.
-                unsafe { self.group(group, task, scratch) };
+            // SAFETY: by contract.
+            unsafe {
+                self.clear_averages(task);
+                self.blocks(task, scratch);
+                self.divide_averages(task);
             }
         })
     }
 
+    /// Cuts the task's pixels into units and these into blocks.
+    ///
     /// # Safety
     /// As [`Run::task`].
-    unsafe fn group(&self, group: usize, task: &Task, scratch: &mut [f32]) {
+    unsafe fn blocks(&self, task: &Task, scratch: &mut [f32]) {
         let mut block = Block { units: [Unit::NONE; Blocking::MOST_UNITS], len: 0, scratch: 0 };
-        let mut add = |unit: Unit, scratch: &mut [f32]| {
-            block.add(unit, self);
-            if block.len == self.blocking.units {
-                // SAFETY: by contract.
-                unsafe { self.block(group, task, &mut block, scratch) };
-            }
-        };
+        let mut add =
+            |span: Span, width: usize, packed: bool, uneven: bool, scratch: &mut [f32]| {
+                let (place, packed) = (self.pixels.place(span.first), packed.then_some(0));
+                block.add(Unit { span, place, width, packed, uneven }, self);
+                if block.len == self.blocking.units {
+                    // SAFETY: by contract.
+                    unsafe { self.block(task, &mut block, scratch) };
+                }
+            };
         let (from, to) = (task.pixels.start, task.pixels.end);
         match self.kernel.family() {
             Family::Outputs => {
@@ -160,8 +179,7 @@ impl Run<'_> {
                     let mut rest = span;
                     for count in even_parts(span.count, self.kernel.rows()) {
                         let span = self.split(&mut rest, count);
-                        let packed = self.blocking.pack.then_some(0);
-                        add(Unit { span, width: count, packed, uneven: false }, scratch);
+                        add(span, count, self.blocking.pack, false, scratch);
                     }
                 }
             }
@@ -172,7 +190,7 @@ impl Run<'_> {
                 // more than storing it in pieces.
                 let run = self.pixels.run(Even::Output);
                 let across = !in_place && run < 8 * lanes;
-                let whole = Span { first: from, count: to - from, input: 0, output: 0 };
+                let whole = Span { first: from, count: to - from, input: 0 };
                 let even = if in_place { Even::Both } else { Even::Output };
                 let spans = (!across).then(|| self.pixels.spans(from, to, even));
                 for span in spans.into_iter().flatten().chain(across.then_some(whole)) {
@@ -182,26 +200,20 @@ impl Run<'_> {
                     for vectors in even_parts(vectors, self.kernel.vectors()) {
                         let width = vectors * lanes;
                         let count = width.min(rest.count);
-                        let mut span = self.split(&mut rest, count);
+                        let span = self.split(&mut rest, count);
                         let uneven = across && span.first % run + span.count > run;
-                        if across {
-                            span.output = self.pixels.at(span.first).1;
-                        }
-                        let packed = (!in_place).then_some(0);
-                        add(Unit { span, width, packed, uneven }, scratch);
+                        add(span, width, !in_place, uneven, scratch);
                     }
                     if rest.count > 0 {
                         // A vector's worth read in place could reach past the buffer's end.
-                        let unit =
-                            Unit { span: rest, width: lanes, packed: Some(0), uneven: false };
-                        add(unit, scratch);
+                        add(rest, lanes, true, false, scratch);
                     }
                 }
             }
         }
         if block.len > 0 {
             // SAFETY: by contract.
-            unsafe { self.block(group, task, &mut block, scratch) };
+            unsafe { self.block(task, &mut block, scratch) };
         }
     }
 
@@ -211,7 +223,6 @@ impl Run<'_> {
         rest.first += count;
         rest.count -= count;
         rest.input += count * self.pixels.input.pixel;
-        rest.output += count * self.pixels.output.pixel;
         first
     }
 
@@ -219,134 +230,45 @@ impl Run<'_> {
     ///
     /// # Safety
     /// As [`Run::task`].
-    unsafe fn block(&self, group: usize, task: &Task, block: &mut Block, scratch: &mut [f32]) {
-        let packing = &self.packed.packing;
-        let (depth, padded) = (packing.depth(), packing.padded());
-        let outputs = self.layer.k / self.layer.groups;
-        let input = group * depth * self.pixels.input.channel;
-        let output = group * outputs * self.pixels.output.channel;
-        let in_rows = self.kernel.family() == Family::Outputs && self.pixels.input.channel == 1;
-        let units = &block.units[..block.len];
-        for unit in units {
-            if let Some(at) = unit.packed {
-                let to = &mut scratch[at..][..self.packed_len(unit)];
-                if in_rows {
-                    self.pack_rows(unit, input, to);
-                } else {
-                    self.pack_line(unit, input, to);
+    unsafe fn block(&self, task: &Task, block: &mut Block, scratch: &mut [f32]) {
+        for group in 0..self.layer.groups {
+            let input = group * self.packed.packing.depth() * self.pixels.input.channel;
+            let units = block.units[..block.len].iter();
+            for unit in units.clone() {
+                if let Some(at) = unit.packed {
+                    let to = &mut scratch[at..][..self.packed_len(unit)];
+                    if self.in_rows() {
+                        self.pack_rows(unit, input, to);
+                    } else {
+                        self.pack_line(unit, input, to);
+                    }
                 }
             }
-        }
-        let (lo, hi) = self.layer.activation.bounds();
-        let lanes = self.kernel.isa().lanes();
-        for panel in &self.panels[task.panels.clone()] {
-            let weights = &self.packed.weights.values()[(group * padded + panel.first) * depth..];
-            let start = &self.packed.starts.values()[group * padded + panel.first..];
-            for unit in units {
-                let (x, step) = match unit.packed {
-                    Some(at) if in_rows => (scratch[at..].as_ptr(), row_pitch(depth)),
-                    Some(at) => (scratch[at..].as_ptr(), unit.width),
-                    None if in_rows => {
-                        (self.input[input + unit.span.input..].as_ptr(), self.pixels.input.pixel)
-                    }
-                    None => {
-                        (self.input[input + unit.span.input..].as_ptr(), self.pixels.input.channel)
-                    }
-                };
-                let y = output + panel.first * self.pixels.output.channel;
-                let mut table = [0; 64];
-                let (tile, at) = match self.kernel.family() {
-                    Family::Outputs => {
-                        let lanes = if self.pixels.output.channel == 1 {
-                            Offsets::Adjacent
-                        } else {
-                            Offsets::Every(self.pixels.output.channel)
-                        };
-                        let tile = Tile {
-                            depth,
-                            a: x,
-                            a_stride: step,
-                            b: weights.as_ptr(),
-                            b_step: panel.width,
-                            start: start.as_ptr(),
-                            start_by_row: false,
-                            y: core::ptr::null_mut(),
-                            residual: core::ptr::null(),
-                            y_row: self.pixels.output.pixel,
-                            y_lanes: lanes,
-                            lanes: panel.count,
-                            lo,
-                            hi,
-                        };
-                        (tile, y + unit.span.output)
-                    }
-                    Family::Pixels => {
-                        let (lanes, at) = if unit.uneven {
-                            for (i, offset) in table[..unit.span.count].iter_mut().enumerate() {
-                                *offset = self.pixels.at(unit.span.first + i).1;
-                            }
-                            (Offsets::Table(table.as_ptr()), y)
-                        } else if self.pixels.output.pixel == 1 {
-                            (Offsets::Adjacent, y + unit.span.output)
-                        } else {
-                            (Offsets::Every(self.pixels.output.pixel), y + unit.span.output)
-                        };
-                        let tile = Tile {
-                            depth,
-                            a: weights.as_ptr(),
-                            a_stride: panel.width,
-                            b: x,
-                            b_step: step,
-                            start: start.as_ptr(),
-                            start_by_row: true,
-                            y: core::ptr::null_mut(),
-                            residual: core::ptr::null(),
-                            y_row: self.pixels.output.channel,
-                            y_lanes: lanes,
-                            lanes: unit.span.count,
-                            lo,
-                            hi,
-                        };
-                        (tile, at)
-                    }
-                };
-                debug_assert!(at < self.output.len);
-                let (rows, vectors) = match self.kernel.family() {
-                    Family::Outputs => (unit.span.count, panel.width / lanes),
-                    Family::Pixels => (panel.width, unit.width / lanes),
-                };
-                // SAFETY: `at` is an element of the output, and of the residual, which has the
-                // same shape. The spans and panels lie inside the tensors by construction, so
-                // every element that the tile addresses does; packed operands are whole panels.
-                unsafe {
-                    let tile = Tile {
-                        y: self.output.start.add(at),
-                        residual: self.residual.map_or(core::ptr::null(), |r| r.as_ptr().add(at)),
-                        ..tile
-                    };
-                    self.kernel.tile(rows, vectors, in_rows)(&tile);
-                }
+            for panel in &self.panels[task.panels.clone()] {
+                // SAFETY: by contract.
+                unsafe { self.tiles(group, panel, units.clone(), scratch) };
             }
         }
         block.len = 0;
         block.scratch = 0;
     }
 
+    /// Whether the kernel reads pixels as rows of adjacent inputs.
+    pub(crate) fn in_rows(&self) -> bool {
+        self.kernel.family() == Family::Outputs && self.pixels.input.channel == 1
+    }
+
     /// Scratch that a unit's packed input takes.
     fn packed_len(&self, unit: &Unit) -> usize {
         let depth = self.packed.packing.depth();
-        if self.kernel.family() == Family::Outputs && self.pixels.input.channel == 1 {
-            unit.span.count * row_pitch(depth)
-        } else {
-            unit.width * depth
-        }
+        if self.in_rows() { unit.span.count * row_pitch(depth) } else { unit.width * depth }
     }
 
     /// Copies pixels whose inputs are adjacent: one row each, [`row_pitch`] apart.
     fn pack_rows(&self, unit: &Unit, input: usize, to: &mut [f32]) {
         let depth = self.packed.packing.depth();
         for (i, row) in to.chunks_exact_mut(row_pitch(depth)).enumerate() {
-            let at = input + self.pixels.at(unit.span.first + i).0;
+            let at = input + self.pixels.input.at(self.pixels.place(unit.span.first + i));
             row[..depth].copy_from_slice(&self.input[at..][..depth]);
         }
     }
@@ -373,41 +295,6 @@ impl Run<'_> {
         if done < unit.width {
             for line in to.chunks_exact_mut(unit.width) {
                 line[done..].fill(0.0);
-            }
-        }
-    }
-
-    /// Writes the outputs whose windows lie in the padding, of rows `first`, `first + step`, …:
-    /// activation of bias plus residual.
-    ///
-    /// # Safety
-    /// As [`Run::task`], of the border pixels of those rows.
-    pub(crate) unsafe fn border(&self, first: usize, step: usize) {
-        let Shape { oh, ow, rows, columns, .. } = *self.shape;
-        let packing = &self.packed.packing;
-        let outputs = self.layer.k / self.layer.groups;
-        let Pixels { output, .. } = self.pixels;
-        // The window's first pixel is at `base`; the tensor's is that many rows and columns back.
-        let origin = output.base - rows.start * output.row - columns.start * output.pixel;
-        for line in (first..self.layer.n * oh).step_by(step) {
-            let (image, y) = (line / oh, line % oh);
-            let inside = (rows.start..rows.end).contains(&y);
-            for x in 0..ow {
-                if inside && (columns.start..columns.end).contains(&x) {
-                    continue;
-                }
-                let pixel = origin + image * output.image + y * output.row + x * output.pixel;
-                for k in 0..self.layer.k {
-                    let at = pixel + k * output.channel;
-                    let start = k / outputs * packing.padded() + k % outputs;
-                    let mut v = self.packed.starts.values()[start];
-                    if let Some(residual) = self.residual {
-                        v += residual[at];
-                    }
-                    debug_assert!(at < self.output.len);
-                    // SAFETY: an element of the output, of a row that is this task's alone.
-                    unsafe { *self.output.start.add(at) = self.layer.activation.apply(v) };
-                }
             }
         }
     }

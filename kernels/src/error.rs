@@ -52,6 +52,76 @@ pub enum Error {
         /// Upper bound given.
         hi: f32,
     },
+    /// A slope of leaky ReLU or PReLU that is not finite.
+    BadSlope {
+        /// The output channel, for PReLU.
+        output: Option<usize>,
+        /// Slope given.
+        slope: f32,
+    },
+    /// A view whose elements share places, or might.
+    OverlappingView {
+        /// Which tensor.
+        what: &'static str,
+        /// `images`, `channels`, `rows` or `pixels`.
+        axis: &'static str,
+        /// The pitch of that axis.
+        pitch: usize,
+        /// What the axes of smaller pitch span: the least this one may have.
+        needed: usize,
+    },
+    /// A view that ends after its buffer does.
+    ViewLeavesBuffer {
+        /// Which tensor.
+        what: &'static str,
+        /// Elements of the buffer.
+        given: usize,
+        /// Elements up to the view's last.
+        needed: usize,
+    },
+    /// An average over pixels that lie in the padding.
+    AverageOverPadding,
+    /// Sibling branches that do not read the same input the same way.
+    BranchesDisagree {
+        /// Number of the branch that differs from branch 0.
+        branch: usize,
+        /// What differs.
+        what: &'static str,
+    },
+    /// No branches, or more than a plan takes.
+    BadBranchCount {
+        /// Branches given.
+        given: usize,
+        /// The most a plan takes.
+        most: usize,
+    },
+    /// As many of something as there are branches (or buffers) were needed.
+    WrongCount {
+        /// Of what.
+        what: &'static str,
+        /// How many were given.
+        given: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// Two branches write to one place of a buffer.
+    BranchesOverlap {
+        /// The earlier branch.
+        first: usize,
+        /// The later one.
+        second: usize,
+        /// The buffer.
+        buffer: usize,
+    },
+    /// A value of a batch normalisation that cannot be folded.
+    BadBatchNorm {
+        /// Output channel.
+        output: usize,
+        /// Its variance.
+        variance: f32,
+        /// The epsilon added to it.
+        epsilon: f32,
+    },
     /// A slice has the wrong number of elements.
     WrongLength {
         /// Which slice.
@@ -63,12 +133,12 @@ pub enum Error {
     },
     /// The layer has a bias or residual and none was given.
     Missing {
-        /// `bias` or `residual`.
+        /// `bias`, `slopes` or `residual`.
         what: &'static str,
     },
     /// A bias or residual was given and the layer has none.
     Unexpected {
-        /// `bias` or `residual`.
+        /// `bias`, `slopes` or `residual`.
         what: &'static str,
     },
     /// Weights packed by one plan were given to a plan that packs another way.
@@ -142,6 +212,42 @@ impl fmt::Display for Error {
             Error::BadActivation { lo, hi } => {
                 write!(f, "clamp({lo}, {hi}): bounds must not be NaN, and lo ≤ hi")
             }
+            Error::BadSlope { output: None, slope } => {
+                write!(f, "a leaky ReLU of slope {slope}; slopes must be finite")
+            }
+            Error::BadSlope { output: Some(output), slope } => {
+                write!(f, "the slope of output {output} is {slope}; slopes must be finite")
+            }
+            Error::OverlappingView { what, axis, pitch, needed } => write!(
+                f,
+                "the view of the {what} overlaps itself: a pitch of {pitch} between {axis} must \
+                 be at least {needed}, which the axes of smaller pitch span"
+            ),
+            Error::ViewLeavesBuffer { what, given, needed } => write!(
+                f,
+                "the view of the {what} reaches to element {needed} of a buffer of {given}"
+            ),
+            Error::AverageOverPadding => {
+                write!(f, "an average over outputs in the padding; pad no more than the stride")
+            }
+            Error::BranchesDisagree { branch, what } => write!(
+                f,
+                "branch {branch} differs from branch 0 in its {what}; siblings read one input"
+            ),
+            Error::BadBranchCount { given, most } => {
+                write!(f, "{given} branches; a plan takes 1 to {most}")
+            }
+            Error::WrongCount { what, given, needed } => {
+                write!(f, "{given} {what} were given; {needed} are needed")
+            }
+            Error::BranchesOverlap { first, second, buffer } => write!(
+                f,
+                "branches {first} and {second} write to the same elements of buffer {buffer}"
+            ),
+            Error::BadBatchNorm { output, variance, epsilon } => write!(
+                f,
+                "output {output}: variance {variance} + epsilon {epsilon} is not above 0 and finite"
+            ),
             Error::WrongLength { what, given, needed } => {
                 write!(f, "{what} has {given} elements; this layer needs {needed}")
             }

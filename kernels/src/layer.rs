@@ -54,7 +54,9 @@ pub enum Padding {
 /// One 1×1 convolution, described but not yet bound to a CPU.
 ///
 /// `y[n,k,q] = act(bias[k] + Σ_c w[k,c]·x[n,c,p(q)] + residual[n,k,q])`, where `p(q)` is the
-/// input pixel under output pixel `q` after stride and padding.
+/// input pixel under output pixel `q` after stride and padding. With [`average`](Layer::average)
+/// the result is the mean of `y` over `q`; with [`shuffle`](Layer::shuffle) output `k` is written
+/// where its channel goes.
 ///
 /// ```
 /// use pointwise::{Activation, Layer, Layout};
@@ -88,8 +90,18 @@ pub struct Layer {
     pub padding: Padding,
     /// Independent groups: output channel `k` sees the `c / groups` inputs of its own group.
     pub groups: usize,
-    /// Layout of input, output and residual.
+    /// Layout of the input.
     pub layout: Layout,
+    /// Layout of output and residual: where it differs, the layer changes layout on the way.
+    pub output_layout: Layout,
+    /// ShuffleNet's channel shuffle, fused into where outputs are written: output `i` of group
+    /// `j` becomes channel `i·groups + j`. Weights, bias and slopes keep the order of groups; a
+    /// residual lies like the output.
+    pub shuffle: bool,
+    /// Global average pool, fused: the output is `[n][k]`, each the mean over the image's `oh·ow`
+    /// outputs (after the activation), which are not stored. The mean is the sum in `f32` from +0
+    /// over the pixels in ascending order, row by row, divided once by their number.
+    pub average: bool,
     /// Whether the chain of each output starts at a bias (else at +0).
     pub bias: bool,
     /// Whether a tensor of the output's shape is added before the activation.
@@ -112,10 +124,28 @@ impl Layer {
             padding: Padding::Valid,
             groups: 1,
             layout: Layout::Nhwc,
+            output_layout: Layout::Nhwc,
+            shuffle: false,
+            average: false,
             bias: false,
             residual: false,
             activation: Activation::None,
         }
+    }
+
+    /// A fully connected layer: `inputs` to `outputs` values for each of the batch's images, a
+    /// 1×1 convolution of one pixel. Weights are `[outputs][inputs]`.
+    ///
+    /// ```
+    /// use pointwise::{Layer, convolve};
+    /// let layer = Layer::fully_connected(2, 3).batch(2).bias(true);
+    /// let weights = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+    /// let output = convolve(&layer, &[1.0, 2.0, 3.0, 4.0], &weights, Some(&[0.5; 3]), None)?;
+    /// assert_eq!(output, [1.5, 2.5, 3.5, 3.5, 4.5, 7.5]);
+    /// # Ok::<(), pointwise::Error>(())
+    /// ```
+    pub const fn fully_connected(inputs: usize, outputs: usize) -> Self {
+        Layer::new(inputs, outputs, 1, 1)
     }
 
     /// Sets the number of images.
@@ -125,11 +155,65 @@ impl Layer {
         self
     }
 
-    /// Sets the layout of input, output and residual.
+    /// Sets the layout of input, output and residual alike.
     #[must_use]
     pub const fn layout(mut self, layout: Layout) -> Self {
         self.layout = layout;
+        self.output_layout = layout;
         self
+    }
+
+    /// Sets the layout of output and residual alone.
+    ///
+    /// ```
+    /// use pointwise::{Layer, Layout, convolve};
+    /// let layer = Layer::new(2, 2, 1, 2).layout(Layout::Nchw).output_layout(Layout::Nhwc);
+    /// let output = convolve(&layer, &[1.0, 2.0, 3.0, 4.0], &[1.0, 0.0, 0.0, 1.0], None, None)?;
+    /// assert_eq!(output, [1.0, 3.0, 2.0, 4.0]);
+    /// # Ok::<(), pointwise::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn output_layout(mut self, layout: Layout) -> Self {
+        self.output_layout = layout;
+        self
+    }
+
+    /// Says whether the output's channels are shuffled: output `i` of group `j` becomes channel
+    /// `i·groups + j`.
+    ///
+    /// ```
+    /// use pointwise::{Layer, convolve};
+    /// let layer = Layer::new(2, 4, 1, 1).groups(2).shuffle(true);
+    /// let output = convolve(&layer, &[1.0, 100.0], &[1.0, 2.0, 3.0, 4.0], None, None)?;
+    /// assert_eq!(output, [1.0, 300.0, 2.0, 400.0]);
+    /// # Ok::<(), pointwise::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn shuffle(mut self, shuffle: bool) -> Self {
+        self.shuffle = shuffle;
+        self
+    }
+
+    /// Says whether each output channel is averaged over its pixels.
+    ///
+    /// ```
+    /// use pointwise::{Activation, Layer, convolve};
+    /// // Network in Network's head: 1×1, ReLU, global average pool.
+    /// let layer = Layer::new(1, 2, 2, 2).activation(Activation::Relu).average(true);
+    /// let output = convolve(&layer, &[1.0, 2.0, 3.0, 4.0], &[2.0, -1.0], None, None)?;
+    /// assert_eq!(output, [5.0, 0.0]);
+    /// # Ok::<(), pointwise::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn average(mut self, average: bool) -> Self {
+        self.average = average;
+        self
+    }
+
+    /// Whether this is a convolution in one layout and nothing else: no shuffle, no average, no
+    /// change of layout.
+    pub fn is_plain(&self) -> bool {
+        self.output_layout == self.layout && !self.shuffle && !self.average
     }
 
     /// Sets the stride of rows and of columns.
@@ -178,8 +262,8 @@ impl Layer {
     ///
     /// # Errors
     /// [`Error::ZeroDimension`], [`Error::ZeroStride`], [`Error::GroupsDoNotDivide`],
-    /// [`Error::PaddingHidesInput`], [`Error::BadActivation`], or [`Error::TooLarge`] when a
-    /// tensor would exceed `isize::MAX` bytes.
+    /// [`Error::PaddingHidesInput`], [`Error::AverageOverPadding`], [`Error::BadActivation`],
+    /// [`Error::BadSlope`], or [`Error::TooLarge`] when a tensor would exceed `isize::MAX` bytes.
     pub fn check(&self) -> Result<Shape, Error> {
         Shape::of(self)
     }
@@ -197,8 +281,10 @@ pub struct Shape {
     pub input_len: usize,
     /// Elements of the weights: `k·(c/groups)`.
     pub weights_len: usize,
-    /// Elements of the output, and of the residual: `n·k·oh·ow`.
+    /// Elements of the output: `n·k·oh·ow`, or `n·k` of an average.
     pub output_len: usize,
+    /// Elements of the residual, if there is one: `n·k·oh·ow`.
+    pub residual_len: usize,
     /// Multiply-adds: `n·oh·ow·k·(c/groups)`, border outputs counted like the rest.
     pub macs: u128,
     /// Output rows whose window lies on the input, not in the padding.
@@ -256,9 +342,13 @@ impl Shape {
         let (ow, columns) = axis("columns", w, stride[1], left, right)?;
         let input_len = length("input", &[n, c, h, w])?;
         let weights_len = length("weights", &[k, c / groups])?;
-        let output_len = length("output", &[n, k, oh, ow])?;
-        let macs = (output_len as u128) * ((c / groups) as u128);
-        Ok(Shape { oh, ow, input_len, weights_len, output_len, macs, rows, columns })
+        let residual_len = length("output", &[n, k, oh, ow])?;
+        let output_len = if layer.average { n * k } else { residual_len };
+        if layer.average && (rows.len() != oh || columns.len() != ow) {
+            return Err(Error::AverageOverPadding);
+        }
+        let macs = (residual_len as u128) * ((c / groups) as u128);
+        Ok(Shape { oh, ow, input_len, weights_len, output_len, residual_len, macs, rows, columns })
     }
 }
 

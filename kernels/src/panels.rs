@@ -2,10 +2,10 @@
 
 use crate::memory::Aligned;
 use crate::pixels::even_parts;
-use crate::{Error, Family, Kernel, Layer};
+use crate::{Activation, Error, Family, Kernel, Layer, Parameters};
 
 /// What a set of packed weights was packed for. Plans of equal keys share them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Packing {
     pub(crate) family: Family,
     /// Lanes of a vector; 1 when outputs are broadcast.
@@ -14,26 +14,39 @@ pub(crate) struct Packing {
     most: usize,
     /// Channels of all groups.
     c: usize,
-    k: usize,
     groups: usize,
+    parts: Vec<Part>,
+}
+
+/// The outputs of one branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Part {
+    k: usize,
     bias: bool,
+    slopes: bool,
 }
 
 impl core::fmt::Display for Packing {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Packing { lanes, most, c, k, groups, bias, .. } = self;
-        let bias = if *bias { "with" } else { "without" };
-        let width = lanes * most;
-        let family = self.family.name();
-        write!(f, "c {c}, k {k}, g {groups}, {bias} bias, {family} in panels of {width}")
+        let Packing { lanes, most, c, groups, .. } = self;
+        write!(f, "c {c}, g {groups}, ")?;
+        for Part { k, bias, slopes } in &self.parts {
+            let bias = if *bias { "with" } else { "without" };
+            write!(f, "k {k} {bias} bias{}, ", if *slopes { " with slopes" } else { "" })?;
+        }
+        write!(f, "{} in panels of {}", self.family.name(), lanes * most)
     }
 }
 
 /// The outputs of one panel of one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Panel {
-    /// First output, within the group.
+    /// The branch they belong to.
+    pub(crate) branch: usize,
+    /// First output, within the branch's group.
     pub(crate) first: usize,
+    /// First output, within the packed group.
+    pub(crate) at: usize,
     /// Outputs.
     pub(crate) count: usize,
     /// Outputs with those that only fill the last vector.
@@ -41,32 +54,43 @@ pub(crate) struct Panel {
 }
 
 impl Packing {
-    pub(crate) fn new(layer: &Layer, kernel: &Kernel) -> Self {
+    /// For branches that read the same inputs in the same groups.
+    pub(crate) fn new<'a>(layers: impl Iterator<Item = &'a Layer>, kernel: &Kernel) -> Self {
         let (lanes, most) = match kernel.family() {
             Family::Outputs => (kernel.isa().lanes(), kernel.vectors()),
             Family::Pixels => (1, kernel.rows()),
         };
-        let Layer { c, k, groups, bias, .. } = *layer;
-        Packing { family: kernel.family(), lanes, most, c, k, groups, bias }
+        let mut packing =
+            Packing { family: kernel.family(), lanes, most, c: 0, groups: 1, parts: Vec::new() };
+        for layer in layers {
+            (packing.c, packing.groups) = (layer.c, layer.groups);
+            let slopes = layer.activation == Activation::Prelu;
+            packing.parts.push(Part { k: layer.k, bias: layer.bias, slopes });
+        }
+        packing
     }
 
     /// The panels of each group.
     pub(crate) fn panels(&self) -> Vec<Panel> {
-        let outputs = self.k / self.groups;
-        let mut first = 0;
-        even_parts(outputs.div_ceil(self.lanes), self.most)
-            .map(|vectors| {
+        let mut panels = Vec::new();
+        let mut start = 0;
+        for (branch, part) in self.parts.iter().enumerate() {
+            let outputs = part.k / self.groups;
+            let mut first = 0;
+            for vectors in even_parts(outputs.div_ceil(self.lanes), self.most) {
                 let width = vectors * self.lanes;
-                let panel = Panel { first, count: width.min(outputs - first), width };
+                let count = width.min(outputs - first);
+                panels.push(Panel { branch, first, at: start + first, count, width });
                 first += width;
-                panel
-            })
-            .collect()
+            }
+            start += first;
+        }
+        panels
     }
 
-    /// Outputs of a group, with those that only fill its last vector.
+    /// Outputs of a group, with those that only fill the last vectors of branches.
     pub(crate) fn padded(&self) -> usize {
-        (self.k / self.groups).next_multiple_of(self.lanes)
+        self.parts.iter().map(|part| (part.k / self.groups).next_multiple_of(self.lanes)).sum()
     }
 
     /// Inputs of a group.
@@ -74,30 +98,39 @@ impl Packing {
         self.c / self.groups
     }
 
-    /// Packs `[k][c / groups]` weights to `[group][panel][c][width]`, and the bias (or zeros) to
-    /// `[group][padded]`.
-    pub(crate) fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Result<Packed, Error> {
-        let (depth, outputs, padded) = (self.depth(), self.k / self.groups, self.padded());
+    /// Packs each branch's `[k][c / groups]` weights to `[group][panel][c][width]`, and bias (or
+    /// zeros) and slopes to `[group][padded]`.
+    pub(crate) fn pack(&self, branches: &[Parameters<'_>]) -> Result<Packed, Error> {
+        let (depth, padded) = (self.depth(), self.padded());
         let size = [self.groups, padded, depth]
             .iter()
             .try_fold(1usize, |size, n| size.checked_mul(*n))
-            .ok_or(Error::TooLarge { what: "packed weights", sizes: vec![self.k, depth] })?;
+            .ok_or(Error::TooLarge { what: "packed weights", sizes: vec![padded, depth] })?;
         let mut packed = Aligned::zeroed(size)?;
         let mut starts = Aligned::zeroed(self.groups * padded)?;
+        let any_slopes = self.parts.iter().any(|part| part.slopes);
+        let mut slopes = Aligned::zeroed(if any_slopes { self.groups * padded } else { 0 })?;
         let panels = self.panels();
         for group in 0..self.groups {
             for panel in &panels {
-                let from = &weights[(group * outputs + panel.first) * depth..];
-                let to = (group * padded + panel.first) * depth;
-                let to = &mut packed.values_mut()[to..][..panel.width * depth];
-                transpose(from, depth, panel.count, to, panel.width);
-            }
-            if let Some(bias) = bias {
-                starts.values_mut()[group * padded..][..outputs]
-                    .copy_from_slice(&bias[group * outputs..][..outputs]);
+                let parameters = &branches[panel.branch];
+                let outputs = self.parts[panel.branch].k / self.groups;
+                let first = group * outputs + panel.first;
+                let to = group * padded + panel.at;
+                let lines = &mut packed.values_mut()[to * depth..][..panel.width * depth];
+                let from = &parameters.weights[first * depth..];
+                transpose(from, depth, panel.count, lines, panel.width);
+                if let Some(bias) = parameters.bias {
+                    starts.values_mut()[to..][..panel.count]
+                        .copy_from_slice(&bias[first..][..panel.count]);
+                }
+                if let Some(given) = parameters.slopes {
+                    slopes.values_mut()[to..][..panel.count]
+                        .copy_from_slice(&given[first..][..panel.count]);
+                }
             }
         }
-        Ok(Packed { packing: *self, weights: packed, starts })
+        Ok(Packed { packing: self.clone(), weights: packed, starts, slopes })
     }
 }
 
@@ -106,6 +139,8 @@ pub(crate) struct Packed {
     pub(crate) packing: Packing,
     pub(crate) weights: Aligned,
     pub(crate) starts: Aligned,
+    /// Empty unless a branch has slopes.
+    pub(crate) slopes: Aligned,
 }
 
 /// `to[j·width + i] = from[i·depth + j]` for `i < count`, `j < depth`, a few columns at a time so

@@ -1,6 +1,6 @@
 //! Where the pixels of a layer lie: output pixels in one row, each with its input under it.
 
-use crate::{Layer, Layout, Shape};
+use crate::{Layer, Shape, View};
 
 /// Pitches of one tensor, in elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,24 +17,60 @@ pub(crate) struct Pitches {
     pub(crate) image: usize,
 }
 
-impl Pitches {
-    /// A dense tensor of `channels` × `rows` × `columns` images.
-    pub(crate) fn dense(layout: Layout, channels: usize, rows: usize, columns: usize) -> Self {
-        let (channel, pixel) = match layout {
-            Layout::Nchw => (rows * columns, 1),
-            Layout::Nhwc => (1, channels),
-        };
-        Pitches { base: 0, channel, pixel, row: columns * pixel, image: channels * rows * columns }
+impl From<View> for Pitches {
+    fn from(view: View) -> Self {
+        let View { offset, channel, pixel, row, image } = view;
+        Pitches { base: offset, channel, pixel, row, image }
     }
+}
 
+/// A pixel among the interior ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) image: usize,
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+}
+
+impl Pitches {
     /// The tensor seen through a window: from (`y`, `x`) on, every `step`-th row and column.
-    fn window(self, [y, x]: [usize; 2], step: [usize; 2]) -> Self {
+    /// The pitch of an axis of one element may be anything, so nothing here may overflow loudly.
+    pub(crate) fn window(self, [y, x]: [usize; 2], step: [usize; 2]) -> Self {
         Pitches {
             base: self.base + y * self.row + x * self.pixel,
-            pixel: self.pixel * step[1],
-            row: self.row * step[0],
+            pixel: self.pixel.wrapping_mul(step[1]),
+            row: self.row.wrapping_mul(step[0]),
             ..self
         }
+    }
+
+    /// The offset of a pixel.
+    #[inline]
+    pub(crate) fn at(&self, place: Place) -> usize {
+        self.base + place.image * self.image + place.row * self.row + place.column * self.pixel
+    }
+
+    /// With one column the next pixel is in the next row, and with one row in the next image:
+    /// says so, so that as many pixels as can be are evenly spaced.
+    fn canonical(mut self, rows: usize, columns: usize) -> Self {
+        if rows == 1 {
+            self.row = if columns == 1 { self.image } else { self.row };
+        }
+        if columns == 1 {
+            self.pixel = self.row;
+        }
+        self
+    }
+
+    /// Length of the longest runs of evenly spaced pixels.
+    fn run(&self, images: usize, rows: usize, columns: usize) -> usize {
+        if rows > 1 && self.row != columns.wrapping_mul(self.pixel) {
+            return columns;
+        }
+        if images > 1 && self.image != (rows * columns).wrapping_mul(self.pixel) {
+            return columns * rows;
+        }
+        columns * rows * images
     }
 }
 
@@ -45,7 +81,10 @@ pub(crate) struct Pixels {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) input: Pitches,
+    /// Of the first output: what the choice of a kernel goes by.
     pub(crate) output: Pitches,
+    /// Longest runs of pixels that are evenly spaced in every output and residual.
+    output_run: usize,
 }
 
 /// Consecutive pixels that are evenly spaced in the tensors it was made for.
@@ -57,31 +96,37 @@ pub(crate) struct Span {
     pub(crate) count: usize,
     /// Offset of the first in the input.
     pub(crate) input: usize,
-    /// Offset of the first in the output.
-    pub(crate) output: usize,
 }
 
 /// Which tensors the pixels of a span are evenly spaced in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Even {
-    /// The output: enough when the input is packed.
+    /// The outputs and residuals: enough when the input is packed.
     Output,
-    /// Input and output.
+    /// Those and the input.
     Both,
 }
 
 impl Pixels {
-    /// The pixels of `layer` whose windows lie on its input.
-    pub(crate) fn of(layer: &Layer, shape: &Shape) -> Self {
-        Pixels {
-            images: layer.n,
-            rows: shape.rows.len(),
-            columns: shape.columns.len(),
-            input: Pitches::dense(layer.layout, layer.c, layer.h, layer.w)
-                .window([shape.rows.origin, shape.columns.origin], layer.stride),
-            output: Pitches::dense(layer.layout, layer.k, shape.oh, shape.ow)
-                .window([shape.rows.start, shape.columns.start], [1, 1]),
+    /// The pixels of `layer` whose windows lie on its input, which is seen through `input`.
+    pub(crate) fn new(layer: &Layer, shape: &Shape, input: View) -> Self {
+        let (rows, columns) = (shape.rows.len(), shape.columns.len());
+        let input = Pitches::from(input)
+            .window([shape.rows.origin, shape.columns.origin], layer.stride)
+            .canonical(rows, columns);
+        Pixels { images: layer.n, rows, columns, input, output: input, output_run: usize::MAX }
+    }
+
+    /// The interior of a tensor of output pixels, which from now on counts for what is even.
+    pub(crate) fn add_output(&mut self, whole: View, shape: &Shape) -> Pitches {
+        let at = Pitches::from(whole)
+            .window([shape.rows.start, shape.columns.start], [1, 1])
+            .canonical(self.rows, self.columns);
+        if self.output_run == usize::MAX {
+            self.output = at;
         }
+        self.output_run = self.output_run.min(at.run(self.images, self.rows, self.columns));
+        at
     }
 
     /// How many there are.
@@ -89,26 +134,19 @@ impl Pixels {
         self.images * self.rows * self.columns
     }
 
-    /// Offsets of pixel `q` in input and output.
-    pub(crate) fn at(&self, q: usize) -> (usize, usize) {
-        let (row, x) = (q / self.columns, q % self.columns);
-        let (image, y) = (row / self.rows, row % self.rows);
-        let at = |p: &Pitches| p.base + image * p.image + y * p.row + x * p.pixel;
-        (at(&self.input), at(&self.output))
+    /// Where pixel `q` is.
+    pub(crate) fn place(&self, q: usize) -> Place {
+        let (line, column) = (q / self.columns, q % self.columns);
+        Place { image: line / self.rows, row: line % self.rows, column }
     }
 
     /// Length of the longest runs of evenly spaced pixels.
     pub(crate) fn run(&self, even: Even) -> usize {
-        let both = |ok: fn(&Self, &Pitches) -> bool| {
-            ok(self, &self.output) && (even == Even::Output || ok(self, &self.input))
-        };
-        if self.rows > 1 && !both(|s, p| p.row == s.columns * p.pixel) {
-            return self.columns;
+        let output = self.output_run.min(self.len());
+        match even {
+            Even::Output => output,
+            Even::Both => output.min(self.input.run(self.images, self.rows, self.columns)),
         }
-        if self.images > 1 && !both(|s, p| p.image == s.rows * s.columns * p.pixel) {
-            return self.columns * self.rows;
-        }
-        self.len()
     }
 
     /// Cuts pixels `from..to` at the ends of runs.
@@ -125,8 +163,7 @@ impl Pixels {
             if count == 0 {
                 return None;
             }
-            let (input, output) = self.at(first);
-            let span = Span { first, count, input, output };
+            let span = Span { first, count, input: self.input.at(self.place(first)) };
             first += count;
             Some(span)
         })
@@ -142,10 +179,14 @@ pub(crate) fn even_parts(total: usize, most: usize) -> impl ExactSizeIterator<It
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Padding;
+    use crate::{Layout, Padding};
 
     fn pixels(layer: Layer) -> Pixels {
-        Pixels::of(&layer, &layer.check().unwrap())
+        let shape = layer.check().unwrap();
+        let input = View::dense(layer.layout, layer.c, layer.h, layer.w);
+        let mut pixels = Pixels::new(&layer, &shape, input);
+        pixels.add_output(View::dense(layer.layout, layer.k, shape.oh, shape.ow), &shape);
+        pixels
     }
 
     #[test]
@@ -165,9 +206,12 @@ mod tests {
                         for span in pixels.spans(1, pixels.len() - 1, even) {
                             assert_eq!(span.first, next);
                             for i in 0..span.count {
-                                let (input, output) = pixels.at(span.first + i);
-                                assert_eq!(output, span.output + i * pixels.output.pixel);
+                                let place = pixels.place(span.first + i);
+                                let first = pixels.output.at(pixels.place(span.first));
+                                let output = pixels.output.at(place);
+                                assert_eq!(output, first + i * pixels.output.pixel);
                                 if even == Even::Both {
+                                    let input = pixels.input.at(place);
                                     assert_eq!(input, span.input + i * pixels.input.pixel);
                                 }
                             }
@@ -187,6 +231,11 @@ mod tests {
         assert_eq!(pixels(layer.layout(Layout::Nchw)).run(Even::Both), 42);
         assert_eq!(pixels(layer.stride(2, 2)).run(Even::Both), 4);
         assert_eq!(pixels(layer.stride(2, 2)).run(Even::Output), 24);
+        // Without neighbours in a row the rows are the run, without rows the images.
+        let column = Layer::new(3, 5, 6, 1).batch(2).layout(Layout::Nchw);
+        assert_eq!(pixels(column).run(Even::Both), 6);
+        let one = Layer::new(3, 5, 1, 1).batch(7).layout(Layout::Nchw);
+        assert_eq!(pixels(one).run(Even::Both), 7);
     }
 
     #[test]

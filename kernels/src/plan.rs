@@ -1,13 +1,10 @@
 //! Planning a layer for a CPU, packing its weights, running it.
 
-use crate::choose::{self, Candidate};
-use crate::cpu::Cpu;
-use crate::drive::{Blocking, Output, Run, Task};
-use crate::panels::{Packed, Packing, Panel};
-use crate::pixels::Pixels;
-use crate::reference::{expect_len, expect_optional, try_zeroed};
-use crate::{Error, Family, Isa, Kernel, Layer, Shape, kernels};
-use rayon::prelude::*;
+use crate::bound::{Bound, Buffers, Wanted};
+use crate::drive::{Blocking, Output};
+use crate::panels::Packed;
+use crate::reference::try_zeroed;
+use crate::{Error, Isa, Kernel, Layer, Parameters, Shape, Views};
 
 /// What a caller may decide about a plan; the rest is chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +40,7 @@ impl PlanOptions {
         self
     }
 
-    /// Names the kernel; [`kernels`] lists them.
+    /// Names the kernel; [`kernels`](crate::kernels()) lists them.
     #[must_use]
     pub fn kernel(mut self, name: &str) -> Self {
         self.kernel = Some(name.to_owned());
@@ -65,7 +62,7 @@ impl PlanOptions {
     }
 
     /// With the environment variables in the places that the caller left open.
-    fn with_environment(&self) -> Result<PlanOptions, Error> {
+    pub(crate) fn with_environment(&self) -> Result<PlanOptions, Error> {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let mut options = self.clone();
         if options.isa.is_none() {
@@ -122,20 +119,12 @@ pub enum Pool<'p> {
 #[derive(Clone, Debug)]
 pub struct Plan {
     layer: Layer,
-    shape: Shape,
-    kernel: &'static Kernel,
-    blocking: Blocking,
-    packing: Packing,
-    panels: Vec<Panel>,
-    pixels: Pixels,
-    tasks: Vec<Task>,
-    border: bool,
-    why: String,
+    bound: Bound,
 }
 
-/// Weights and bias in the order that a plan's kernel reads them. Any plan that packs alike takes
+/// Weights, bias and slopes in the order that a plan's kernel reads them. Any plan that packs alike takes
 /// them, for another batch or image size say.
-pub struct PackedWeights(Packed);
+pub struct PackedWeights(pub(crate) Packed);
 
 impl core::fmt::Debug for PackedWeights {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -146,7 +135,8 @@ impl core::fmt::Debug for PackedWeights {
 impl PackedWeights {
     /// Bytes of memory they take.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.0.weights.values()) + size_of_val(self.0.starts.values())
+        let Packed { weights, starts, slopes, .. } = &self.0;
+        [weights, starts, slopes].into_iter().map(|values| size_of_val(values.values())).sum()
     }
 }
 
@@ -158,53 +148,17 @@ impl Plan {
     /// [`Error::KernelUnavailable`] and [`Error::UnknownIsa`] for names in `options` or the
     /// environment; [`Error::BadBlocking`].
     pub fn new(layer: &Layer, options: &PlanOptions) -> Result<Plan, Error> {
-        let shape = layer.check()?;
-        let options = options.with_environment()?;
-        if options.threads == 0 {
-            return Err(Error::ZeroThreads);
-        }
-        if let Some(blocking) = options.blocking
-            && !(1..=Blocking::MOST_UNITS).contains(&blocking.units)
-        {
-            return Err(Error::BadBlocking { why: "a block has 1 to 64 pixel units" });
-        }
-        let allowed = allowed(&options)?;
-        let pixels = Pixels::of(layer, &shape);
-        let all = choose::candidates(
-            layer,
-            &pixels,
-            Cpu::host(),
-            allowed.iter().copied(),
-            options.blocking,
-            options.threads,
-        );
-        let mut ranked: Vec<Candidate> = all.collect();
-        ranked.sort_by(|a, b| a.cycles.total_cmp(&b.cycles));
-        let Candidate { kernel, blocking, split, cycles } = ranked[0];
-        let packing = Packing::new(layer, kernel);
-        let panels = packing.panels();
-        let step = match kernel.family() {
-            Family::Outputs => 1,
-            Family::Pixels => kernel.isa().lanes(),
-        };
-        let tasks = choose::tasks(split, pixels.len(), panels.len(), step);
-        let why = format!(
-            "{} of {} candidates, {:.0} cycles estimated: {} panels of {} outputs, {} in blocks of \
-             {} units, {} tasks of {} pixel parts × {} output parts",
-            kernel.name(),
-            ranked.len(),
-            cycles,
-            panels.len(),
-            panels[0].count,
-            if blocking.pack { "input packed" } else { "input read in place" },
-            blocking.units,
-            tasks.len(),
-            split.pixels,
-            split.panels,
-        );
-        let border = shape.rows.len() != shape.oh || shape.columns.len() != shape.ow;
-        let layer = *layer;
-        Ok(Plan { layer, shape, kernel, blocking, packing, panels, pixels, tasks, border, why })
+        Plan::with_views(layer, &Views::new(), options)
+    }
+
+    /// The same for tensors that are slices of larger ones: see [`View`](crate::View).
+    ///
+    /// # Errors
+    /// Those of [`Plan::new`]; [`Error::OverlappingView`]; [`Error::TooLarge`] for a view that
+    /// ends beyond what a buffer can hold.
+    pub fn with_views(layer: &Layer, views: &Views, options: &PlanOptions) -> Result<Plan, Error> {
+        let wanted = Wanted { layer: *layer, output: views.output, residual: views.residual };
+        Ok(Plan { layer: *layer, bound: Bound::new(&[wanted], views.input, options)? })
     }
 
     /// The layer planned for.
@@ -214,27 +168,27 @@ impl Plan {
 
     /// Its derived sizes.
     pub fn shape(&self) -> &Shape {
-        &self.shape
+        &self.bound.shape
     }
 
     /// The kernel chosen.
     pub fn kernel(&self) -> &'static Kernel {
-        self.kernel
+        self.bound.kernel
     }
 
     /// The blocking chosen.
     pub fn blocking(&self) -> Blocking {
-        self.blocking
+        self.bound.blocking
     }
 
     /// Parts that a run is cut into: at most the threads asked for.
     pub fn threads(&self) -> usize {
-        self.tasks.len()
+        self.bound.tasks.len()
     }
 
     /// What was chosen and why, in a line.
     pub fn explain(&self) -> &str {
-        &self.why
+        &self.bound.why
     }
 
     /// Packs `[k][c / groups]` weights, and the bias of `k` values if the layer has one.
@@ -242,19 +196,26 @@ impl Plan {
     /// # Errors
     /// [`Error::WrongLength`], [`Error::Missing`], [`Error::Unexpected`], [`Error::OutOfMemory`].
     pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Result<PackedWeights, Error> {
-        expect_len("weights", weights.len(), self.shape.weights_len)?;
-        expect_optional("bias", bias, self.layer.bias, self.layer.k)?;
-        Ok(PackedWeights(self.packing.pack(weights, bias)?))
+        self.pack_parameters(&Parameters { weights, bias, slopes: None })
     }
 
-    /// Computes the layer: `input` and `output` in the layer's layout, `residual` like `output`.
+    /// Packs weights, and whichever of bias and slopes the layer has.
     ///
-    /// Every output is written. Nothing is allocated once each thread that takes part has run a
+    /// # Errors
+    /// Those of [`Plan::pack`]; [`Error::BadSlope`].
+    pub fn pack_parameters(&self, parameters: &Parameters<'_>) -> Result<PackedWeights, Error> {
+        Ok(PackedWeights(self.bound.pack(&[*parameters])?))
+    }
+
+    /// Computes the layer: `input` in the layer's layout, `output` and `residual` in its output
+    /// layout, or each as its view says.
+    ///
+    /// Every output is written, and nothing between the elements of a view. Nothing is allocated once each thread that takes part has run a
     /// layer of this size (but for what rayon's queue does when the caller is not in the pool).
     ///
     /// # Errors
-    /// [`Error::WrongLength`], [`Error::Missing`], [`Error::Unexpected`] and
-    /// [`Error::PackedForAnotherPlan`], before anything is written; [`Error::OutOfMemory`] when
+    /// [`Error::WrongLength`], [`Error::ViewLeavesBuffer`], [`Error::Missing`],
+    /// [`Error::Unexpected`] and [`Error::PackedForAnotherPlan`], before anything is written; [`Error::OutOfMemory`] when
     /// scratch cannot be had, and the output is then incomplete.
     pub fn run(
         &self,
@@ -264,69 +225,12 @@ impl Plan {
         output: &mut [f32],
         pool: Pool<'_>,
     ) -> Result<(), Error> {
-        expect_len("input", input.len(), self.shape.input_len)?;
-        expect_len("output", output.len(), self.shape.output_len)?;
-        expect_optional("residual", residual, self.layer.residual, self.shape.output_len)?;
-        if weights.0.packing != self.packing {
-            return Err(Error::PackedForAnotherPlan {
-                given: weights.0.packing.to_string(),
-                needed: self.packing.to_string(),
-            });
-        }
-        let run = Run {
-            layer: &self.layer,
-            shape: &self.shape,
-            kernel: self.kernel,
-            blocking: self.blocking,
-            pixels: &self.pixels,
-            panels: &self.panels,
-            packed: &weights.0,
-            input,
-            residual,
-            output: Output { start: output.as_mut_ptr(), len: output.len() },
-        };
-        let task = |index: usize| {
-            // SAFETY: the lengths were checked above, the packing too; the kernel's ISA was
-            // checked when the plan was made; tasks are disjoint by construction, and border
-            // rows are dealt out by task number.
-            unsafe {
-                run.task(&self.tasks[index])?;
-                if self.border {
-                    run.border(index, self.tasks.len());
-                }
-            }
-            Ok(())
-        };
-        let parallel = || (0..self.tasks.len()).into_par_iter().with_max_len(1).try_for_each(task);
-        match pool {
-            _ if self.tasks.len() == 1 => task(0),
-            Pool::Serial => (0..self.tasks.len()).try_for_each(task),
-            Pool::Current => parallel(),
-            Pool::In(pool) => pool.install(parallel),
-        }
+        self.bound.check(0, output.len(), residual.map(<[f32]>::len))?;
+        let output = Output { start: output.as_mut_ptr(), len: output.len() };
+        let buffers = [Buffers { output, residual }];
+        // SAFETY: one branch, checked; the output is borrowed for this call alone.
+        unsafe { self.bound.run(&weights.0, input, &buffers, pool) }
     }
-}
-
-/// The kernels that the options and this CPU admit.
-fn allowed(options: &PlanOptions) -> Result<Vec<&'static Kernel>, Error> {
-    let admitted = |kernel: &Kernel| {
-        kernel.is_available() && options.isa.is_none_or(|cap| kernel.isa() <= cap)
-    };
-    if let Some(name) = &options.kernel {
-        let kernel = kernels()
-            .iter()
-            .find(|kernel| kernel.name() == name)
-            .ok_or_else(|| Error::UnknownKernel { name: name.clone() })?;
-        if !admitted(kernel) {
-            let needs = kernel.isa().needs();
-            return Err(Error::KernelUnavailable { name: name.clone(), needs });
-        }
-        return Ok(vec![kernel]);
-    }
-    let best: Vec<&Kernel> = kernels().iter().filter(|kernel| admitted(kernel)).collect();
-    // One lane is never the better choice where there are vectors.
-    let vectors = best.iter().any(|kernel| kernel.isa() != Isa::Scalar);
-    Ok(best.into_iter().filter(|kernel| !vectors || kernel.isa() != Isa::Scalar).collect())
 }
 
 /// Plans, packs and runs `layer` once, on the calling thread: for when there is one input.
@@ -352,7 +256,7 @@ pub fn convolve(
 ) -> Result<Vec<f32>, Error> {
     let plan = Plan::new(layer, &PlanOptions::new())?;
     let packed = plan.pack(weights, bias)?;
-    let mut output = try_zeroed(plan.shape.output_len)?;
+    let mut output = try_zeroed(plan.shape().output_len)?;
     plan.run(&packed, input, residual, &mut output, Pool::Serial)?;
     Ok(output)
 }

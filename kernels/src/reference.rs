@@ -1,12 +1,14 @@
 //! The definition that every kernel is held to, one output after another.
 
-use crate::{Error, Layer, Layout};
+use crate::{Error, Layer, Layout, Parameters};
 
 /// Computes `layer` the slow, obvious way: each output is one chain of fused multiply-adds from
 /// its bias (or +0) over its group's inputs in ascending order, then the residual is added, then
-/// the activation applied. Every kernel, layout and thread count gives these bits.
+/// the activation applied; averages are sums from +0 over the pixels in ascending order, divided
+/// once. Every kernel, layout and thread count gives these bits.
 ///
-/// `input` and the result lie in the layer's layout; `weights` are `[k][c / groups]`.
+/// `input` lies in the layer's layout, the result (and the residual) in its output layout;
+/// `weights` are `[k][c / groups]`.
 ///
 /// # Errors
 /// Those of [`Layer::check`], and [`Error::WrongLength`], [`Error::Missing`] or
@@ -18,11 +20,24 @@ pub fn reference(
     bias: Option<&[f32]>,
     residual: Option<&[f32]>,
 ) -> Result<Vec<f32>, Error> {
+    reference_of(layer, input, &Parameters { weights, bias, slopes: None }, residual)
+}
+
+/// [`reference`] with all the parameters that a layer can have.
+///
+/// # Errors
+/// Those of [`reference`]; [`Error::BadSlope`].
+pub fn reference_of(
+    layer: &Layer,
+    input: &[f32],
+    parameters: &Parameters<'_>,
+    residual: Option<&[f32]>,
+) -> Result<Vec<f32>, Error> {
     let shape = layer.check()?;
     expect_len("input", input.len(), shape.input_len)?;
-    expect_len("weights", weights.len(), shape.weights_len)?;
-    expect_optional("bias", bias, layer.bias, layer.k)?;
-    expect_optional("residual", residual, layer.residual, shape.output_len)?;
+    parameters.check(layer, shape.weights_len)?;
+    expect_optional("residual", residual, layer.residual, shape.residual_len)?;
+    let Parameters { weights, bias, slopes } = *parameters;
     let mut output = try_zeroed(shape.output_len)?;
 
     let Layer { n, c, k, h, w, stride: [sh, sw], groups, .. } = *layer;
@@ -31,7 +46,7 @@ pub fn reference(
         Layout::Nchw => ((image * c + channel) * h + row) * w + column,
         Layout::Nhwc => ((image * h + row) * w + column) * c + channel,
     };
-    let y_at = |image, channel, row, column| match layer.layout {
+    let y_at = |image, channel, row, column| match layer.output_layout {
         Layout::Nchw => ((image * k + channel) * shape.oh + row) * shape.ow + column,
         Layout::Nhwc => ((image * shape.oh + row) * shape.ow + column) * k + channel,
     };
@@ -73,10 +88,21 @@ pub fn reference(
             });
         }
         for (i, v) in v.iter().enumerate() {
-            let at = y_at(image, group * kg + i, oy, ox);
+            // Where this output's channel is written, and where the residual is read.
+            let channel = if layer.shuffle { i * groups + group } else { group * kg + i };
+            let at = y_at(image, channel, oy, ox);
             let v = residual.map_or(*v, |residual| v + residual[at]);
-            output[at] = layer.activation.apply(v);
+            let slope = slopes.map_or(1.0, |slopes| slopes[group * kg + i]);
+            let v = layer.activation.apply_with_slope(v, slope);
+            if layer.average {
+                output[image * k + channel] += v;
+            } else {
+                output[at] = v;
+            }
         }
+    }
+    if layer.average {
+        output.iter_mut().for_each(|sum| *sum /= (shape.oh * shape.ow) as f32);
     }
     Ok(output)
 }

@@ -2,7 +2,9 @@
 //!
 //! `nhwc/n1c64h56w56k256/s2x2/p0.1.0.1/g1/bias+residual+relu`: layout, sizes in any order, then
 //! stride, padding (`pvalid`, `psame`, or `ptop.bottom.left.right`), groups and epilogue, each
-//! of which may be left out. The layout may be left out too and is then NHWC; `n` is then 1.
+//! of which may be left out. The layout may be left out too and is then NHWC; `n` is then 1. A
+//! layer that changes layout says both: `nchw-nhwc`. Words of the epilogue are `bias`,
+//! `residual`, an activation, `shuffle` and `average`.
 
 use crate::{Activation, Error, Layer, Layout, Padding};
 use core::fmt;
@@ -11,7 +13,11 @@ use core::str::FromStr;
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Layer { n, c, k, h, w, stride: [sh, sw], groups, .. } = *self;
-        let mut text = format!("{}/n{n}c{c}h{h}w{w}k{k}", self.layout);
+        let mut text = self.layout.to_string();
+        if self.output_layout != self.layout {
+            text += &format!("-{}", self.output_layout);
+        }
+        text += &format!("/n{n}c{c}h{h}w{w}k{k}");
         if (sh, sw) != (1, 1) {
             text += &format!("/s{sh}x{sw}");
         }
@@ -27,14 +33,16 @@ impl fmt::Display for Layer {
         }
         let activation = match self.activation {
             Activation::None => None,
-            Activation::Relu => Some("relu".to_owned()),
-            Activation::Relu6 => Some("relu6".to_owned()),
             Activation::Clamp { lo, hi } => Some(format!("clamp={lo}..{hi}")),
+            Activation::LeakyRelu { slope } => Some(format!("leaky={slope}")),
+            plain => Some(plain.name().to_owned()),
         };
         let epilogue: Vec<String> = [
             self.bias.then(|| "bias".to_owned()),
             self.residual.then(|| "residual".to_owned()),
             activation,
+            self.shuffle.then(|| "shuffle".to_owned()),
+            self.average.then(|| "average".to_owned()),
         ]
         .into_iter()
         .flatten()
@@ -63,9 +71,9 @@ impl FromStr for Layer {
                 expected,
             };
             if index == 0
-                && let Some(layout) = Layout::ALL.into_iter().find(|l| l.name() == part)
+                && let Some((input, output)) = layouts(part)
             {
-                layer.layout = layout;
+                layer = layer.layout(input).output_layout(output);
             } else if !sizes_seen {
                 sizes(&mut layer, part).map_err(|expected| bad(part, expected))?;
                 sizes_seen = true;
@@ -75,11 +83,11 @@ impl FromStr for Layer {
                     (Ok(rows), Ok(columns)) => [rows, columns],
                     _ => return Err(bad(part, "a stride such as `s2` or `s2x1`")),
                 };
-            } else if let Some(padding) = part.strip_prefix('p') {
+            } else if let Some(padding) = part.strip_prefix('p').filter(is_padding) {
                 layer.padding = parse_padding(padding).ok_or_else(|| {
                     bad(part, "`pvalid`, `psame` or `ptop.bottom.left.right` such as `p0.1.0.1`")
                 })?;
-            } else if let Some(groups) = part.strip_prefix('g') {
+            } else if let Some(groups) = part.strip_prefix('g').filter(starts_with_digit) {
                 layer.groups =
                     groups.parse().map_err(|_| bad(part, "a number of groups such as `g3`"))?;
             } else {
@@ -99,8 +107,20 @@ impl FromStr for Layer {
     }
 }
 
+fn layouts(part: &str) -> Option<(Layout, Layout)> {
+    let layout = |name| Layout::ALL.into_iter().find(|layout| layout.name() == name);
+    match part.split_once('-') {
+        Some((input, output)) => Some((layout(input)?, layout(output)?)),
+        None => layout(part).map(|both| (both, both)),
+    }
+}
+
 fn starts_with_digit(text: &&str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn is_padding(text: &&str) -> bool {
+    starts_with_digit(text) || ["valid", "same"].contains(text)
 }
 
 fn sizes(layer: &mut Layer, part: &str) -> Result<(), &'static str> {
@@ -137,25 +157,32 @@ fn parse_padding(text: &str) -> Option<Padding> {
 }
 
 fn epilogue(layer: &mut Layer, word: &str) -> Result<(), &'static str> {
+    const EXPECTED: &str = "`s…`, `p…`, `g…`, or words of `bias`, `residual`, `shuffle`, \
+                            `average`, `relu`, `relu6`, `clamp=lo..hi`, `leaky=slope`, `prelu`, \
+                            `hardswish`, `hardsigmoid`, `sigmoid`, `silu`, `tanh`, `gelu` joined \
+                            by `+`";
+    let named = Activation::PLAIN.into_iter().chain([Activation::Prelu]);
+    if let Some(activation) = named.into_iter().find(|activation| activation.name() == word) {
+        layer.activation = activation;
+        return Ok(());
+    }
     match word {
         "bias" => layer.bias = true,
         "residual" => layer.residual = true,
-        "relu" => layer.activation = Activation::Relu,
-        "relu6" => layer.activation = Activation::Relu6,
-        _ => {
-            const EXPECTED: &str = "`s…`, `p…`, `g…`, or words of `bias`, `residual`, `relu`, \
-                                    `relu6`, `clamp=lo..hi` joined by `+`";
-            let (lo, hi) = word
-                .strip_prefix("clamp=")
-                .and_then(|bounds| bounds.split_once(".."))
-                .ok_or(EXPECTED)?;
-            layer.activation = match (lo.parse(), hi.parse()) {
-                (Ok(lo), Ok(hi)) => Activation::Clamp { lo, hi },
-                _ => return Err(EXPECTED),
-            };
-        }
+        "shuffle" => layer.shuffle = true,
+        "average" => layer.average = true,
+        _ => layer.activation = with_parameters(word).ok_or(EXPECTED)?,
     }
     Ok(())
+}
+
+/// An activation that carries its parameters.
+fn with_parameters(word: &str) -> Option<Activation> {
+    if let Some(slope) = word.strip_prefix("leaky=") {
+        return Some(Activation::LeakyRelu { slope: slope.parse().ok()? });
+    }
+    let (lo, hi) = word.strip_prefix("clamp=")?.split_once("..")?;
+    Some(Activation::Clamp { lo: lo.parse().ok()?, hi: hi.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -169,6 +196,14 @@ mod tests {
             "nchw/n8c3h7w9k5/s2x1/p0.1.2.3/bias+residual+clamp=-1.5..2",
             "nchw/n1c240h28w28k240/psame/g3/bias+relu6",
             "nhwc/n1c1h1w1k1/residual",
+            "nchw-nhwc/n1c1h1w1k1/leaky=0.01",
+            "nhwc-nchw/n1c4h1w1k4/g2/prelu+shuffle",
+            "nhwc/n1c4h1w1k4/hardswish",
+            "nhwc/n1c4h1w1k4/hardsigmoid",
+            "nhwc/n1c4h1w1k4/sigmoid",
+            "nhwc/n1c4h1w1k4/silu",
+            "nhwc/n1c4h1w1k4/tanh",
+            "nhwc/n1c4h1w1k4/residual+gelu+average",
         ] {
             assert_eq!(text.parse::<Layer>().unwrap().to_string(), text);
         }
@@ -191,6 +226,8 @@ mod tests {
             ("c1h1w1k1/gx", "gx"),
             ("c1h1w1k1/bias+gelu9", "gelu9"),
             ("c1h1w1k1/clamp=a..b", "clamp=a..b"),
+            ("c1h1w1k1/leaky=", "leaky="),
+            ("nchw-nwhc/c1h1w1k1", "nchw-nwhc"),
             ("é1", "é1"),
         ] {
             match text.parse::<Layer>() {

@@ -1,8 +1,8 @@
 //! Every kernel of the registry gives the reference's bits, on every tail.
 
 use pointwise::{
-    Activation, Blocking, Kernel, Layer, Layout, Padding, Plan, PlanOptions, Pool, kernels,
-    reference,
+    Activation, Blocking, Kernel, Layer, Layout, Padding, Parameters, Plan, PlanOptions, Pool,
+    kernels, reference_of,
 };
 
 /// A small deterministic generator, so that a failing case can be repeated from its layer alone.
@@ -60,10 +60,13 @@ fn check(layer: &Layer, options: &PlanOptions, special: bool) {
     let input = numbers.values(shape.input_len, special);
     let weights = numbers.values(shape.weights_len, special);
     let bias = layer.bias.then(|| numbers.values(layer.k, special));
-    let residual = layer.residual.then(|| numbers.values(shape.output_len, special));
-    let want = reference(layer, &input, &weights, bias.as_deref(), residual.as_deref()).unwrap();
+    let slopes = (layer.activation == Activation::Prelu).then(|| numbers.values(layer.k, false));
+    let residual = layer.residual.then(|| numbers.values(shape.residual_len, special));
+    let mut parameters = Parameters::new(&weights);
+    (parameters.bias, parameters.slopes) = (bias.as_deref(), slopes.as_deref());
+    let want = reference_of(layer, &input, &parameters, residual.as_deref()).unwrap();
     let plan = Plan::new(layer, options).unwrap();
-    let packed = plan.pack(&weights, bias.as_deref()).unwrap();
+    let packed = plan.pack_parameters(&parameters).unwrap();
     let mut got = vec![f32::from_bits(0x7FC0_DEAD); shape.output_len];
     plan.run(&packed, &input, residual.as_deref(), &mut got, Pool::Serial).unwrap();
     for (index, (got, want)) in got.iter().zip(&want).enumerate() {
@@ -185,5 +188,50 @@ fn the_choice_of_the_plan_on_random_layers() {
         .bias(true)
         .activation(Activation::Relu);
         check(&layer, &PlanOptions::new().threads(1 + numbers.below(4)), true);
+    }
+}
+
+/// Everything that a network may ask of a layer, in any combination.
+#[test]
+fn every_kernel_on_random_layers_with_everything() {
+    let mut numbers = Numbers(4);
+    for kernel in runnable() {
+        for _ in 0..100 {
+            let groups = [1, 1, 2, 3, 4][numbers.below(5)];
+            let activation = match numbers.below(12) {
+                index @ 0..9 => Activation::PLAIN[index],
+                9 => Activation::LeakyRelu { slope: 0.1 },
+                10 => Activation::Prelu,
+                _ => Activation::Clamp { lo: -0.25, hi: 0.5 },
+            };
+            let mut layer = Layer::new(
+                groups * (1 + numbers.below(20)),
+                groups * (1 + numbers.below(60)),
+                1 + numbers.below(9),
+                1 + numbers.below(9),
+            )
+            .batch(1 + numbers.below(3))
+            .layout(Layout::ALL[numbers.below(2)])
+            .output_layout(Layout::ALL[numbers.below(2)])
+            .stride(1 + numbers.below(2), 1 + numbers.below(2))
+            .groups(groups)
+            .shuffle(numbers.below(2) == 0)
+            .average(numbers.below(3) == 0)
+            .bias(numbers.below(2) == 0)
+            .residual(numbers.below(2) == 0)
+            .activation(activation);
+            if numbers.below(4) == 0 {
+                let padded =
+                    layer.padding(Padding::Explicit { top: 1, bottom: 2, left: 0, right: 1 });
+                if padded.check().is_ok() {
+                    layer = padded;
+                }
+            }
+            let options = PlanOptions::new()
+                .kernel(kernel.name())
+                .blocking(Blocking::new(1 + numbers.below(5), numbers.below(2) == 0))
+                .threads(1 + numbers.below(8));
+            check(&layer, &options, true);
+        }
     }
 }
