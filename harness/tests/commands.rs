@@ -107,6 +107,13 @@ fn layers_are_chosen_by_name_by_label_and_by_text() {
     assert_eq!(mine, ["nchw/n1c8h4w4k8/relu", "nchw/n1c16h2w2k8"]);
 }
 
+/// One that runs everywhere.
+fn a_kernel() -> &'static str {
+    let portable =
+        pointwise::kernels().iter().find(|kernel| kernel.isa() == pointwise::Isa::Scalar);
+    portable.expect("a portable kernel").name()
+}
+
 const SMALL: &str = "nhwc/n1c20h5w7k19/bias+residual+relu";
 
 #[test]
@@ -117,7 +124,7 @@ fn verify_passes_every_kernel_and_names_a_broken_one() {
     for kernel in pointwise::kernels().iter().filter(|kernel| kernel.is_available()) {
         assert!(table.contains(kernel.name()), "{table}");
     }
-    let broken = "f32-scalar-ol-4x4";
+    let broken = a_kernel();
     let output = run(program(here.path()).env("POINTWISE_PLANT_FAULT", broken), &verify);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let told = text(&output.stdout);
@@ -178,6 +185,9 @@ fn bench_writes_records_that_rank_and_report_take() {
     }
     assert!(paths.lines().next().is_some_and(|page| page.ends_with("index.html")), "{paths}");
 
+    let csv = fine(here.path(), &["export", "run.jsonl", "--format", "csv"]);
+    assert_eq!(csv.lines().count(), 1 + records.len(), "{csv}");
+
     // With filters, and again onto the same file.
     let again = ["bench", "--quick", "--layer", SMALL, "--contender", "naive", "-o", "run.jsonl"];
     fine(here.path(), &again);
@@ -208,7 +218,7 @@ fn a_closed_pipe_does_not_hide_a_wrong_result() {
     drop(reader);
     let status = program(here.path())
         .args(["verify", "--layer", SMALL])
-        .env("POINTWISE_PLANT_FAULT", "f32-scalar-pl-4x4")
+        .env("POINTWISE_PLANT_FAULT", a_kernel())
         .stdout(writer)
         .stderr(Stdio::null())
         .status()
@@ -242,6 +252,39 @@ fn an_interrupted_bench_keeps_what_was_measured() {
     assert_eq!(fs::read_to_string(here.path().join("run.jsonl")).expect("there"), before);
     assert!(rows() >= 2);
     assert!(fine(here.path(), &["rank", "run.jsonl.partial"]).contains("pointwise"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_verify_says_so() {
+    let here = folder();
+    let child = program(here.path())
+        .args(["verify", "--contender", "pointwise"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let id = child.id().to_string();
+    // Its handlers are up as soon as Linux lists the signal among those that it catches.
+    let status = format!("/proc/{id}/status");
+    let catches = || {
+        let text = fs::read_to_string(&status).ok()?;
+        let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:"))?.trim().to_owned();
+        u64::from_str_radix(&mask, 16).ok().map(|mask| mask & (1 << 14) != 0)
+    };
+    while catches() == Some(false) {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    if catches().is_none() {
+        return;
+    }
+    // Catching it and remembering it are two steps.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let kill = Command::new("kill").args(["-TERM", &id]).status();
+    assert!(kill.expect("kill is there").success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(143), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("interrupted: "), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How a command ends: an outcome that its exit code tells, or a failure that one line tells.
 
 use pointwise_harness::catalog::{CatalogError, FilterError};
+use pointwise_harness::export::ExportError;
 use pointwise_harness::measure::PoolError;
 use pointwise_harness::record::FileError;
 use pointwise_harness::report::ReportError;
@@ -50,6 +51,8 @@ pub(crate) enum Failure {
     Records(FileError),
     /// A report cannot be made of the records.
     Report(ReportError),
+    /// Records cannot be written in a format of others.
+    Export(ExportError),
     /// A file or folder cannot be written.
     Write { path: PathBuf, source: io::Error },
     /// A file holds something that is not what it should be.
@@ -99,6 +102,7 @@ impl fmt::Display for Failure {
             }
             Failure::Records(error) => error.fmt(f),
             Failure::Report(error) => error.fmt(f),
+            Failure::Export(error) => error.fmt(f),
             Failure::Write { path, source } => {
                 write!(f, "cannot write {}: {source}", path.display())
             }
@@ -144,5 +148,11 @@ impl From<FileError> for Failure {
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         Failure::Report(error)
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        Failure::Export(error)
     }
 }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod doctor;
+mod export;
 mod failure;
 mod fault;
 mod field;
@@ -69,6 +70,7 @@ enum Command {
     Bench(bench::Args),
     Rank(rank::Args),
     Report(report::Args),
+    Export(export::Args),
 }
 
 impl Command {
@@ -80,6 +82,7 @@ impl Command {
             Command::Bench(args) => bench::run(args, options, output),
             Command::Rank(args) => rank::run(args, options, output),
             Command::Report(args) => report::run(args, options, output),
+            Command::Export(args) => export::run(args, options, output),
         }
     }
 }

@@ -184,9 +184,15 @@ fn cache(text: &str) -> Result<Cache, String> {
     text.parse()
 }
 
+/// More than any machine has; what lies above would only fail later.
+const MOST_THREADS: usize = 4096;
+
 fn threads(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(0) => Err(pointwise::Error::ZeroThreads.to_string()),
+        Ok(threads) if threads > MOST_THREADS => {
+            Err(format!("a slip of the finger? {MOST_THREADS} is the most"))
+        }
         Ok(threads) => Ok(threads),
         Err(_) => Err("a number of threads is a whole number, at least 1".to_owned()),
     }

@@ -16,15 +16,15 @@ const OURS: &str = "pointwise";
 /// into `--layer`.
 pub(super) fn print(results: &Results, setup: bool, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::default()
-        .column("name", Side::Left, 4)
+        .column("name", Side::Left, 5)
         .text("layer")
         .text("contender")
-        .column("kernel", Side::Left, 3)
-        .figure("time")
-        .column("±%", Side::Right, 5)
+        .column("kernel", Side::Left, 4)
+        .column("time", Side::Right, 2)
+        .column("±%", Side::Right, 6)
         .figure("GFLOP/s")
         .figure("%ceiling")
-        .column("%roofline", Side::Right, 2)
+        .column("%roofline", Side::Right, 3)
         .column("pointwise ×", Side::Right, 1);
     if setup {
         table = table.figure("plan").figure("pack");
@@ -124,7 +124,8 @@ pub(super) fn compare(results: &Results, output: &mut Output) -> Result<(), Fail
             .figure("GFLOP/s")
             .figure("%ceiling");
         for other in &others {
-            table = table.figure(format!("× {other}"));
+            let spare = u8::from(*other == "naive");
+            table = table.column(format!("× {other}"), Side::Right, spare);
         }
         let (mut speeds, mut shares) = (Vec::new(), Vec::new());
         let mut ratios: Vec<Vec<f64>> = vec![Vec::new(); others.len()];
