@@ -21,6 +21,12 @@ pub(crate) struct Cpu {
     pub(crate) l1: usize,
     /// L2 cache of a core, bytes.
     pub(crate) l2: usize,
+    /// Lines of a set of L1.
+    pub(crate) l1_ways: usize,
+    /// Pages that the first level of the data TLB holds.
+    pub(crate) tlb_pages: f64,
+    /// Micro-operations started per cycle.
+    pub(crate) issue: f64,
     /// Bytes per cycle that a core streams from L2.
     pub(crate) l2_bytes: f64,
     /// Bytes per cycle that a core streams from the cache or memory behind L2.
@@ -44,6 +50,9 @@ impl Cpu {
             fma_latency: 4.0,
             l1: 32 << 10,
             l2: 1 << 20,
+            l1_ways: 8,
+            tlb_pages: 64.0,
+            issue: 6.0,
             l2_bytes: 32.0,
             far_bytes: 8.0,
         }
@@ -87,6 +96,9 @@ fn detect() -> Cpu {
             }
             _ => {}
         }
+        if family.0 == 0x1A {
+            (cpu.l2_bytes, cpu.issue, cpu.tlb_pages) = (64.0, 8.0, 96.0);
+        }
     }
     // AMD's own leaf first: on its CPUs the other one is absent or, under some hypervisors, not
     // filled in.
@@ -105,7 +117,10 @@ fn detect() -> Cpu {
                 * cache.coherency_line_size()
                 * cache.sets();
             match (cache.level(), cache.cache_type()) {
-                (1, CacheType::Data) if size > 0 => cpu.l1 = size,
+                (1, CacheType::Data) if size > 0 => {
+                    cpu.l1 = size;
+                    cpu.l1_ways = cache.associativity();
+                }
                 (2, _) if size > 0 => cpu.l2 = size,
                 _ => {}
             }

@@ -64,6 +64,11 @@ impl Packing {
             .collect()
     }
 
+    /// How many panels a group has.
+    pub(crate) fn count(&self) -> usize {
+        (self.k / self.groups).div_ceil(self.lanes).div_ceil(self.most)
+    }
+
     /// Outputs of a group, with those that only fill its last vector.
     pub(crate) fn padded(&self) -> usize {
         (self.k / self.groups).next_multiple_of(self.lanes)

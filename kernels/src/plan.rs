@@ -1,12 +1,12 @@
 //! Planning a layer for a CPU, packing its weights, running it.
 
-use crate::choose::{self, Candidate};
+use crate::choose::{self, Candidate, Problem};
 use crate::cpu::Cpu;
 use crate::drive::{Blocking, Output, Run, Task};
 use crate::panels::{Packed, Packing, Panel};
 use crate::pixels::Pixels;
 use crate::reference::{expect_len, expect_optional, try_zeroed};
-use crate::{Error, Family, Isa, Kernel, Layer, Shape, kernels};
+use crate::{Error, Isa, Kernel, Layer, Shape, kernels};
 use rayon::prelude::*;
 
 /// What a caller may decide about a plan; the rest is chosen.
@@ -170,29 +170,33 @@ impl Plan {
         }
         let allowed = allowed(&options)?;
         let pixels = Pixels::of(layer, &shape);
-        let all = choose::candidates(
+        let problem = Problem::new(layer, &pixels);
+        let (mut best, mut count) = (None::<Candidate>, 0);
+        let forced = options.blocking;
+        choose::for_each_candidate(
             layer,
-            &pixels,
+            &problem,
             Cpu::host(),
-            allowed.iter().copied(),
-            options.blocking,
+            &allowed,
+            forced,
             options.threads,
+            |candidate| {
+                count += 1;
+                if best.is_none_or(|best| candidate.cycles < best.cycles) {
+                    best = Some(candidate);
+                }
+            },
         );
-        let mut ranked: Vec<Candidate> = all.collect();
-        ranked.sort_by(|a, b| a.cycles.total_cmp(&b.cycles));
-        let Candidate { kernel, blocking, split, cycles } = ranked[0];
+        let Candidate { kernel, blocking, split, cycles } = best.expect("a kernel is allowed");
         let packing = Packing::new(layer, kernel);
         let panels = packing.panels();
-        let step = match kernel.family() {
-            Family::Outputs => 1,
-            Family::Pixels => kernel.isa().lanes(),
-        };
+        let step = split.step(kernel, pixels.len());
         let tasks = choose::tasks(split, pixels.len(), panels.len(), step);
         let why = format!(
             "{} of {} candidates, {:.0} cycles estimated: {} panels of {} outputs, {} in blocks of \
              {} units, {} tasks of {} pixel parts × {} output parts",
             kernel.name(),
-            ranked.len(),
+            count,
             cycles,
             panels.len(),
             panels[0].count,
