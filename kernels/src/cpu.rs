@@ -1,6 +1,7 @@
 //! What the cost model knows of a CPU.
 
 use crate::Isa;
+use crate::choose::TileCosts;
 use std::sync::OnceLock;
 
 /// The numbers of a CPU that kernels and blockings are chosen by.
@@ -31,6 +32,10 @@ pub(crate) struct Cpu {
     pub(crate) l2_bytes: f64,
     /// Bytes per cycle that a core streams from the cache or memory behind L2.
     pub(crate) far_bytes: f64,
+    /// Cycles until another thread of a pool starts on its part.
+    pub(crate) wake: f64,
+    /// What its inner loops cost, where that is known.
+    pub(crate) tiles: TileCosts,
 }
 
 impl Cpu {
@@ -41,7 +46,7 @@ impl Cpu {
     }
 
     /// A middling core of either architecture: what is assumed where nothing better is known.
-    pub(crate) const fn generic() -> Cpu {
+    pub(crate) fn generic() -> Cpu {
         Cpu {
             fma_avx512: 2.0,
             fma_narrow: 2.0,
@@ -55,6 +60,8 @@ impl Cpu {
             issue: 6.0,
             l2_bytes: 32.0,
             far_bytes: 8.0,
+            wake: 8000.0,
+            tiles: TileCosts::default(),
         }
     }
 
@@ -97,7 +104,12 @@ fn detect() -> Cpu {
             _ => {}
         }
         if family.0 == 0x1A {
-            (cpu.l2_bytes, cpu.issue, cpu.tlb_pages) = (64.0, 8.0, 96.0);
+            (cpu.l2_bytes, cpu.far_bytes, cpu.issue, cpu.tlb_pages) = (40.8, 22.1, 8.0, 96.0);
+            for line in include_str!("../data/cpus/zen5.txt").lines() {
+                if let Some(tile) = line.strip_prefix("tile ") {
+                    cpu.tiles.add(tile);
+                }
+            }
         }
     }
     // AMD's own leaf first: on its CPUs the other one is absent or, under some hypervisors, not

@@ -27,6 +27,7 @@ mod reference;
 mod text;
 
 pub use activation::Activation;
+pub use choose::Split;
 pub use drive::Blocking;
 pub use error::Error;
 pub use isa::Isa;

@@ -7,8 +7,8 @@ use super::model::{Model, Problem};
 use super::split::Split;
 use super::terms::Terms;
 use crate::cpu::Cpu;
-use crate::{Blocking, Isa, Kernel, Layer, kernels};
 use crate::pixels::Pixels;
+use crate::{Blocking, Isa, Kernel, Layer, kernels};
 
 struct Measured {
     text: String,
@@ -24,17 +24,30 @@ fn read(files: &str) -> Vec<Measured> {
         for line in std::fs::read_to_string(file).expect(file).lines() {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
+                ["#", ..] => {}
                 ["=", text, _, cycle] => {
                     let layer: Layer = text.parse().unwrap();
                     let pixels = Pixels::of(&layer, &layer.check().unwrap());
                     let problem = Problem::new(&layer, &pixels);
                     let (text, cycle) = (text.to_owned(), cycle.parse().unwrap());
-                    all.push(Measured { text, problem, candidates: Vec::new(), cycle, isa: Isa::Avx512 });
+                    all.push(Measured {
+                        text,
+                        problem,
+                        candidates: Vec::new(),
+                        cycle,
+                        isa: Isa::Avx512,
+                    });
                 }
                 [name, units, pack, ns] => {
-                    let Some(kernel) = kernels().iter().find(|k| k.name() == name) else { continue };
+                    let Some(kernel) = kernels().iter().find(|k| k.name() == name) else {
+                        continue;
+                    };
                     let blocking = Blocking::new(units.parse().unwrap(), pack == "packed");
-                    all.last_mut().unwrap().candidates.push((kernel, blocking, ns.parse().unwrap()));
+                    all.last_mut().unwrap().candidates.push((
+                        kernel,
+                        blocking,
+                        ns.parse().unwrap(),
+                    ));
                 }
                 _ => panic!("{line}"),
             }
@@ -46,7 +59,12 @@ fn read(files: &str) -> Vec<Measured> {
         .map(|m| Measured {
             text: m.text.clone(),
             problem: m.problem,
-            candidates: m.candidates.iter().copied().filter(|(k, ..)| k.isa() <= Isa::Avx2).collect(),
+            candidates: m
+                .candidates
+                .iter()
+                .copied()
+                .filter(|(k, ..)| k.isa() <= Isa::Avx2)
+                .collect(),
             cycle: m.cycle,
             isa: Isa::Avx2,
         })
@@ -115,7 +133,10 @@ fn report(all: &[Measured], cpu: &Cpu, terms: &Terms, worst: usize) {
                     let pack = if blocking.pack { "packed" } else { "direct" };
                     format!("{} {} {pack} {ns:.0} ({estimate:.0})", kernel.name(), blocking.units)
                 };
-                rows.push((regret, format!("{} picked {}, best {}", m.text, show(pick), show(best))));
+                rows.push((
+                    regret,
+                    format!("{} picked {}, best {}", m.text, show(pick), show(best)),
+                ));
             }
             rows.sort_by(|a, b| b.0.total_cmp(&a.0));
             let n = rows.len() as f64;
@@ -142,8 +163,8 @@ fn fit() {
     let names: Vec<&str> = terms.fields().iter().map(|f| f.0).collect();
     let mut steps = vec![1.5f64; names.len() + 2];
     for round in 0..rounds {
-        for i in 0..names.len() + 2 {
-            for step in [steps[i], 1.0 / steps[i]] {
+        for (i, width) in steps.iter_mut().enumerate() {
+            for step in [*width, 1.0 / *width] {
                 let mut tried = terms;
                 let mut cpu = cpu_now.clone();
                 match i.checked_sub(names.len()) {
@@ -151,14 +172,19 @@ fn fit() {
                     Some(0) => cpu.l2_bytes *= step,
                     Some(_) => cpu.far_bytes *= step,
                 }
+                let shares =
+                    (0.5..=1.2).contains(&tried.l1_share) && (0.4..=1.1).contains(&tried.l2_share);
+                if !shares || cpu.l2_bytes > 64.0 {
+                    continue;
+                }
                 let loss = loss(&all, &cpu, &tried);
                 if loss < least {
                     (least, terms, cpu_now) = (loss, tried, cpu);
-                    steps[i] = steps[i].powf(1.3).min(3.0);
+                    *width = width.powf(1.3).min(3.0);
                     break;
                 }
                 if step < 1.0 {
-                    steps[i] = steps[i].sqrt().max(1.02);
+                    *width = width.sqrt().max(1.02);
                 }
             }
         }

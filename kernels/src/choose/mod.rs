@@ -5,6 +5,7 @@ mod fit;
 mod model;
 mod split;
 mod terms;
+mod tiles;
 
 pub(crate) use model::Problem;
 pub use split::Split;
@@ -17,6 +18,7 @@ use crate::panels::Packing;
 use crate::{Family, Layer};
 use model::Model;
 use terms::Terms;
+pub(crate) use tiles::TileCosts;
 
 /// Something a plan could do, and what it is estimated to cost.
 #[derive(Clone, Copy, Debug)]

@@ -12,8 +12,8 @@
 //! of it: a panel is used again after one unit of input, a unit after its block and one panel,
 //! all weights after a block. Padded lanes and tail tiles count as the work that they are.
 
-use super::terms::Terms;
 use super::Split;
+use super::terms::Terms;
 use crate::cpu::Cpu;
 use crate::drive::Blocking;
 use crate::pixels::{Even, Pixels};
@@ -123,7 +123,6 @@ impl Model<'_> {
     pub(crate) fn cycles(&self, split: Split) -> f64 {
         let Model { problem, kernel, blocking, terms, .. } = *self;
         let lanes = kernel.isa().lanes();
-        let input = &problem.pixels.input;
         let part = self.pixels_of_part(split);
         let in_place = !blocking.pack;
         let even = |both| if both { problem.run_both } else { problem.run_output };
@@ -159,7 +158,7 @@ impl Model<'_> {
                                     + ragged as f64 * terms.single));
                 }
                 if blocking.pack {
-                    cycles += self.packing(part, units, kernel.rows());
+                    cycles += self.packing(part, units);
                 }
             }
             Family::Pixels => {
@@ -185,7 +184,13 @@ impl Model<'_> {
                         };
                         cycles += self.tiles(&tiles, units, panels);
                     }
-                    let mut tail = Tiles { count: high * runs * share, rows, vectors: 1, pixels: rest, outputs: rows };
+                    let mut tail = Tiles {
+                        count: high * runs * share,
+                        rows,
+                        vectors: 1,
+                        pixels: rest,
+                        outputs: rows,
+                    };
                     if rest > 0 {
                         cycles += self.tiles(&tail, units, panels);
                         cycles += tail.count * self.partial(rows as f64, 1.0, rest % lanes);
@@ -199,17 +204,18 @@ impl Model<'_> {
                     // Units that straddle the end of a run are stored element by element.
                     let ends = (part as f64 / problem.run_output as f64 - 1.0).max(0.0);
                     let width = (part as f64 / units).min(part as f64);
-                    cycles += ends.min(units) * width * problem.outputs as f64 * share * terms.uneven;
+                    cycles +=
+                        ends.min(units) * width * problem.outputs as f64 * share * terms.uneven;
                 }
                 if blocking.pack {
-                    cycles += self.packing(part, units, kernel.columns());
+                    cycles += self.packing(part, units);
                 } else if rest > 0 {
                     cycles += runs * problem.depth as f64 * (terms.channel + terms.copy);
-                    let _ = input;
                 }
             }
         }
-        cycles * problem.groups as f64
+        let wake = if split.pixels * split.panels > 1 { self.cpu.wake } else { 0.0 };
+        cycles * problem.groups as f64 + wake
     }
 
     /// Pixels of the largest part.
@@ -222,7 +228,8 @@ impl Model<'_> {
     /// What storing a last vector of which only some lanes are wanted adds to a tile.
     fn partial(&self, rows: f64, vectors: f64, lanes: usize) -> f64 {
         let terms = self.terms;
-        terms.finish + rows * (vectors * (terms.spilled - terms.vector) + lanes as f64 * terms.single)
+        terms.finish
+            + rows * (vectors * (terms.spilled - terms.vector) + lanes as f64 * terms.single)
     }
 
     /// Cycles of one kind of tile: steps, operands, ends.
@@ -235,16 +242,20 @@ impl Model<'_> {
 
         // A step of the reduction.
         let fmas = m * v;
-        let broadcasts = if tiles.vectors == 1 { 0.0 } else { m };
-        let step = (fmas / cpu.fma(isa))
-            .max((m + v) / cpu.loads(isa))
-            .max((fmas + broadcasts + v + 3.0) / cpu.issue)
-            .max(cpu.fma_latency)
-            + terms.step;
+        let outputs_in_lanes = kernel.family() == Family::Outputs;
+        let rows = outputs_in_lanes && problem.pixels.input.channel == 1;
+        let (step, ends) =
+            cpu.tiles.get(isa, rows, tiles.rows, tiles.vectors).unwrap_or_else(|| {
+                let broadcasts = if tiles.vectors == 1 { 0.0 } else { m };
+                let step = (fmas / cpu.fma(isa))
+                    .max((m + v) / cpu.loads(isa))
+                    .max((fmas + broadcasts + v + 3.0) / cpu.issue)
+                    .max(cpu.fma_latency);
+                (step, fmas * terms.vector)
+            });
         let core = depth * step;
 
         // Operands: the panel of weights and the unit of input.
-        let outputs_in_lanes = kernel.family() == Family::Outputs;
         let (panel, unit) = if outputs_in_lanes {
             (depth * v * lanes * F32, depth * m * F32)
         } else {
@@ -252,7 +263,6 @@ impl Model<'_> {
         };
         let block = (blocking.units as f64).min(units).max(1.0);
         let blocks = (units / block).ceil();
-        let rows = outputs_in_lanes && problem.pixels.input.channel == 1;
         let straight = blocking.pack || rows;
         // In place, channel by channel: whole cache lines of as many pages as there are channels.
         let (unit_bytes, pages) = if straight {
@@ -264,7 +274,8 @@ impl Model<'_> {
             if !outputs_in_lanes && problem.pixels.input.channel % 16 == 0 {
                 lines = (width / LINE).ceil();
             }
-            let pages = if pitch * depth > cpu.tlb_pages * PAGE { (pitch / PAGE).min(1.0) } else { 0.0 };
+            let pages =
+                if pitch * depth > cpu.tlb_pages * PAGE { (pitch / PAGE).min(1.0) } else { 0.0 };
             (lines * LINE * depth, pages)
         };
         let l1 = cpu.l1 as f64 * terms.l1_share;
@@ -286,8 +297,11 @@ impl Model<'_> {
         let unit_again = resident(all + panel, l1_input);
         let unit_in_l2 = resident(all + panel, l2);
         let panel_in_l2 = resident(weights + all, l2);
-        let input_in_l2 =
-            if blocking.pack { unit_in_l2 } else { resident(problem.total, cpu.l2 as f64 * terms.l2_share) };
+        let input_in_l2 = if blocking.pack {
+            unit_in_l2
+        } else {
+            resident(problem.total, cpu.l2 as f64 * terms.l2_share)
+        };
 
         // Cycles to bring an operand of which these shares are in L1, and of the rest in L2.
         let bring = |bytes: f64, near: f64, l2: f64| {
@@ -297,9 +311,10 @@ impl Model<'_> {
         let first_unit = blocks / units;
         let first_panel = 1.0 / panels;
         let mut waits = 0.0;
-        for (unit_share, near_unit, l2_unit) in
-            [(first_panel, if blocking.pack { resident(all, l1) } else { 0.0 }, input_in_l2), (1.0 - first_panel, unit_again, unit_in_l2)]
-        {
+        for (unit_share, near_unit, l2_unit) in [
+            (first_panel, if blocking.pack { resident(all, l1) } else { 0.0 }, input_in_l2),
+            (1.0 - first_panel, unit_again, unit_in_l2),
+        ] {
             for (panel_share, near_panel, l2_panel) in
                 [(first_unit, 0.0, panel_in_l2), (1.0 - first_unit, panel_again, 1.0)]
             {
@@ -309,14 +324,12 @@ impl Model<'_> {
                 }
                 let (a2, a3) = bring(unit_bytes, near_unit, l2_unit);
                 let (b2, b3) = bring(panel, near_panel, l2_panel);
-                let lines = unit_bytes / LINE * (1.0 - near_unit);
-                let extra = if rows { lines * terms.row_line }
-                    else if straight { 0.0 } else { lines * terms.channel_line };
                 let (near, far) = (a2 + b2, a3 + b3);
                 let memory = near + far;
                 let wait = (memory - core).max(0.0)
-                    + memory.min(core) * (near * terms.leak + far * terms.far_leak) / memory.max(1e-9);
-                waits += share * (wait + extra);
+                    + memory.min(core) * (near * terms.leak + far * terms.far_leak)
+                        / memory.max(1e-9);
+                waits += share * wait;
             }
         }
         // Every step touches another page.
@@ -343,9 +356,9 @@ impl Model<'_> {
             let each = if tiles.rows >= 4 { terms.across } else { terms.across_few };
             terms.finish + elements * each + v * lanes * terms.lane
         } else {
-            fmas * terms.vector
+            ends
         };
-        tiles.count * (core + waits + terms.tile + store)
+        tiles.count * (core + waits + terms.tile + terms.step * depth + store)
             + (tiles.count / units.max(1.0)) * blocks * terms.panel
     }
 
@@ -360,7 +373,7 @@ impl Model<'_> {
     }
 
     /// Cycles of packing a part's pixels.
-    fn packing(&self, part: usize, units: f64, width: usize) -> f64 {
+    fn packing(&self, part: usize, units: f64) -> f64 {
         let Model { problem, terms, kernel, cpu, .. } = *self;
         let lanes = kernel.isa().lanes() as f64;
         let depth = problem.depth as f64;
@@ -377,14 +390,17 @@ impl Model<'_> {
             }
         } else if input.pixel == 1 {
             let pieces = units * depth * (part as f64 / units / lanes).ceil().max(1.0);
-            let pages = if input.channel as f64 * F32 * depth > cpu.tlb_pages * PAGE { terms.page } else { 0.0 };
+            let pages = if input.channel as f64 * F32 * depth > cpu.tlb_pages * PAGE {
+                terms.page
+            } else {
+                0.0
+            };
             units * depth * (terms.channel + pages) + pieces * terms.copy
         } else if input.pixel == 2 {
             units * depth * terms.channel + elements * terms.second
         } else {
             units * depth * terms.channel + elements * terms.gather
         };
-        let _ = width;
         cycles.max(bring) + units * terms.block
     }
 }

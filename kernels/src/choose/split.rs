@@ -15,7 +15,7 @@ pub struct Split {
 
 impl Split {
     /// Everything in one part.
-    pub(crate) const WHOLE: Split = Split { pixels: 1, panels: 1 };
+    pub const WHOLE: Split = Split { pixels: 1, panels: 1 };
 
     /// Pixels that a cut is rounded to: what starts a vector or a full tile.
     pub(crate) fn step(self, kernel: &Kernel, pixels: usize) -> usize {
@@ -37,11 +37,13 @@ impl Split {
 
 /// The ways to cut the work into `threads` parts, or into fewer where there is less.
 pub(crate) fn splits(threads: usize, pixels: usize, panels: usize) -> impl Iterator<Item = Split> {
-    let mut last = None;
-    (1..=threads).filter(move |p| threads.is_multiple_of(*p)).filter_map(move |p| {
+    let mut last = Some(Split::WHOLE);
+    let parts = (1..=threads).filter(move |p| threads.is_multiple_of(*p)).filter_map(move |p| {
         let split = Split { pixels: p.min(pixels), panels: (threads / p).min(panels) };
         (last.replace(split) != Some(split)).then_some(split)
-    })
+    });
+    // Less work than waking another thread takes is done by one.
+    core::iter::once(Split::WHOLE).chain(parts)
 }
 
 /// Cuts pixels and panels into the tasks of a split, pixels at multiples of `step`.
@@ -89,7 +91,7 @@ mod tests {
     fn splits_are_distinct_and_no_finer_than_the_work() {
         let all: Vec<Split> = splits(4, 100, 2).collect();
         let split = |pixels, panels| Split { pixels, panels };
-        assert_eq!(all, [split(1, 2), split(2, 2), split(4, 1)]);
+        assert_eq!(all, [Split::WHOLE, split(1, 2), split(2, 2), split(4, 1)]);
         assert_eq!(splits(4, 1, 1).collect::<Vec<_>>(), [Split::WHOLE]);
     }
 }

@@ -47,47 +47,41 @@ pub(crate) struct Terms {
     pub(crate) straddle: f64,
     /// A cache line that rows a power of two apart push out of L1 before it is used up.
     pub(crate) alias: f64,
-    /// A cache line of a broadcast row, brought from L2.
-    pub(crate) row_line: f64,
-    /// A cache line of an input in place, channel by channel, brought from L2.
-    pub(crate) channel_line: f64,
     /// A block's start, a panel's start within it.
     pub(crate) block: f64,
     /// See `block`.
     pub(crate) panel: f64,
-    /// Multiply-adds that the core fails to start, per step.
+    /// What a step takes longer among others than measured alone.
     pub(crate) step: f64,
 }
 
 impl Terms {
     /// As fitted.
     pub(crate) const FITTED: Terms = Terms {
-        tile: 20.0,
-        vector: 1.0,
-        finish: 20.0,
-        spilled: 2.0,
-        single: 2.0,
-        across: 0.5,
-        across_few: 1.5,
-        lane: 1.0,
-        uneven: 2.0,
-        copy: 2.0,
-        channel: 2.0,
-        transpose: 0.3,
-        gather: 1.0,
-        second: 0.5,
-        leak: 0.2,
-        far_leak: 0.3,
-        l1_share: 0.9,
-        l2_share: 0.8,
-        page: 2.0,
-        straddle: 0.5,
-        alias: 2.0,
-        row_line: 0.5,
-        channel_line: 1.0,
-        block: 30.0,
-        panel: 5.0,
-        step: 0.1,
+        tile: 6.857,
+        vector: 2.793,
+        finish: 4.495,
+        spilled: 1.574,
+        single: 1.825,
+        across: 0.388,
+        across_few: 0.565,
+        lane: 2.059,
+        uneven: 1.961,
+        copy: 2.85,
+        channel: 5.443,
+        transpose: 0.536,
+        gather: 0.98,
+        second: 0.01,
+        leak: 0.083,
+        far_leak: 0.143,
+        l1_share: 0.667,
+        l2_share: 0.63,
+        page: 0.02,
+        straddle: 0.013,
+        alias: 0.576,
+        block: 66.8,
+        panel: 41.0,
+        step: 0.171,
     };
 
     /// The coefficients by name, to be fitted.
@@ -97,7 +91,7 @@ impl Terms {
             ($($name:ident)*) => { vec![$((stringify!($name), &mut self.$name)),*] };
         }
         fields!(tile vector finish spilled single across across_few lane uneven copy channel
-            transpose gather second leak far_leak l1_share l2_share page straddle alias row_line
-            channel_line block panel step)
+            transpose gather second leak far_leak l1_share l2_share page straddle alias
+            block panel step)
     }
 }
