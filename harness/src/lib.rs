@@ -3,9 +3,12 @@
 pub mod catalog;
 pub mod contender;
 pub mod data;
+pub mod export;
 pub mod machine;
 pub mod measure;
+pub mod rank;
 pub mod record;
+pub mod report;
 pub mod sidecar;
 pub mod table;
 pub mod verify;

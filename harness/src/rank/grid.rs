@@ -1,0 +1,269 @@
+//! Records arranged for comparison: one grid per setting, a row per layer, a cell per contender.
+
+use crate::catalog::{self, Entry};
+use crate::record::Record;
+use pointwise::{Layer, Layout};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::fmt;
+
+/// The contender that everything else is compared with: the plan's own choice.
+pub const OURS: &str = "pointwise";
+
+/// What a layer weighs in its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// How often the network has the layer.
+    pub count: usize,
+    /// Whether geometric means leave it out, as they do classifier heads.
+    pub head: bool,
+}
+
+/// The layers that have a name, for what records don't carry: multiplicity and epilogue.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    networks: HashMap<String, HashMap<String, Entry>>,
+}
+
+impl Known {
+    /// The layers of [`catalog::catalog`].
+    pub fn catalog() -> Known {
+        Known::new(catalog::catalog().to_vec())
+    }
+
+    /// The layers given.
+    pub fn new(entries: Vec<Entry>) -> Known {
+        let mut networks: HashMap<String, HashMap<String, Entry>> = HashMap::new();
+        for entry in entries {
+            let (network, name) = (entry.network.to_string(), entry.name.to_string());
+            networks.entry(network).or_default().insert(name, entry);
+        }
+        Known { networks }
+    }
+
+    fn entry(&self, record: &Record) -> Option<&Entry> {
+        self.networks.get(&record.network)?.get(&record.layer)
+    }
+
+    /// What the layer weighs in its network. One that isn't known counts once.
+    pub fn place(&self, record: &Record) -> Place {
+        let one_pixel = record.h == 1 && record.w == 1;
+        let (count, head) =
+            self.entry(record).map_or((1, one_pixel), |entry| (entry.count, entry.head));
+        // In a batch a head is bound by arithmetic like any other layer.
+        Place { count, head: head && record.n == 1 }
+    }
+
+    /// The layer as the one line of text that every command takes; nothing for one that has a
+    /// name but isn't known, since records don't carry the epilogue.
+    pub fn text(&self, record: &Record) -> Option<String> {
+        if record.layer.parse::<Layer>().is_ok() {
+            return Some(record.layer.clone());
+        }
+        let layer = self.entry(record)?.layer;
+        let layout = Layout::ALL.into_iter().find(|layout| layout.name() == record.layout)?;
+        Some(layer.layout(layout).batch(record.n).to_string())
+    }
+}
+
+/// What kind of contender a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The plan's choice.
+    Ours,
+    /// A library of others.
+    Peer,
+    /// A library of others in a layout of its own, whose conversion the time leaves out.
+    OwnLayout,
+    /// Plain loops.
+    Naive,
+    /// One kernel of ours by its own name.
+    Kernel,
+}
+
+impl Role {
+    /// The role of the contender that measured `record`.
+    pub fn of(record: &Record) -> Role {
+        match record.contender.as_str() {
+            OURS => Role::Ours,
+            "onednn-any" => Role::OwnLayout,
+            "naive" => Role::Naive,
+            // A kernel of ours is its own contender, so its row names it twice.
+            name if name == record.kernel => Role::Kernel,
+            _ => Role::Peer,
+        }
+    }
+}
+
+/// What has to be equal for times to be comparable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Setting {
+    /// `f32`.
+    pub dtype: String,
+    /// `nchw` or `nhwc`.
+    pub layout: String,
+    /// Threads used.
+    pub threads: usize,
+    /// `hot` or `cold`.
+    pub cache: String,
+}
+
+impl Setting {
+    fn of(record: &Record) -> Setting {
+        Setting {
+            dtype: record.dtype.clone(),
+            layout: record.layout.clone(),
+            threads: record.threads,
+            cache: record.cache.clone(),
+        }
+    }
+
+    /// As [`fmt::Display`], where room is short: `NHWC, 1 thr., hot`.
+    pub fn short(&self) -> String {
+        let dtype = if self.dtype == "f32" { String::new() } else { format!(", {}", self.dtype) };
+        let layout = self.layout.to_uppercase();
+        format!("{layout}, {} thr., {}{dtype}", self.threads, self.cache)
+    }
+
+    /// A name for files and anchors, such as `nhwc-1t-hot`.
+    pub fn slug(&self) -> String {
+        let dtype = if self.dtype == "f32" { String::new() } else { format!("{}-", self.dtype) };
+        format!("{dtype}{}-{}t-{}", self.layout, self.threads, self.cache)
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let threads = if self.threads == 1 { "thread" } else { "threads" };
+        let layout = self.layout.to_uppercase();
+        write!(f, "{layout}, {} {threads}, {} cache", self.threads, self.cache)?;
+        if self.dtype == "f32" { Ok(()) } else { write!(f, ", {}", self.dtype) }
+    }
+}
+
+/// One layer of one setting, as every contender ran it.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    /// Any record of the layer: its sizes are those of all.
+    pub layer: &'a Record,
+    /// What the layer weighs.
+    pub place: Place,
+    cells: HashMap<&'a str, &'a Record>,
+}
+
+impl<'a> Row<'a> {
+    /// The contender's record, if it ran this layer.
+    pub fn get(&self, contender: &str) -> Option<&'a Record> {
+        self.cells.get(contender).copied()
+    }
+
+    /// The fastest record whose role satisfies `wanted`.
+    pub fn best(&self, wanted: impl Fn(Role) -> bool) -> Option<&'a Record> {
+        self.cells
+            .values()
+            .copied()
+            .filter(|record| wanted(Role::of(record)))
+            .min_by(|a, b| a.ns_median.total_cmp(&b.ns_median).then(a.contender.cmp(&b.contender)))
+    }
+}
+
+/// A contender's column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Its name in records.
+    pub contender: String,
+    /// What it is.
+    pub role: Role,
+    /// Its version; of several, the last.
+    pub version: String,
+}
+
+/// All that was measured under one setting.
+#[derive(Clone, Debug)]
+pub struct Grid<'a> {
+    /// The setting.
+    pub setting: Setting,
+    /// Ours first, then peers, naive loops, and our kernels, each by name.
+    pub columns: Vec<Column>,
+    /// Layers in the order in which they first appear.
+    pub rows: Vec<Row<'a>>,
+}
+
+impl Grid<'_> {
+    /// The columns whose role satisfies `wanted`.
+    pub fn columns_of(&self, wanted: impl Fn(Role) -> bool) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(move |column| wanted(column.role))
+    }
+
+    /// Networks in the order in which they first appear.
+    pub fn networks(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for row in &self.rows {
+            if !names.contains(&row.layer.network.as_str()) {
+                names.push(&row.layer.network);
+            }
+        }
+        names
+    }
+}
+
+/// Where a column stands: ours, peers in the order of [`PEERS`] and then others, loops, kernels.
+fn order(column: &Column) -> (Role, usize) {
+    let known = PEERS.iter().position(|name| *name == column.contender);
+    (column.role, known.unwrap_or(PEERS.len()))
+}
+
+/// Convolutions first, then GEMMs, each as far as they come from one library.
+const PEERS: [&str; 5] = ["onednn", "xnnpack", "openblas", "gemm", "matrixmultiply"];
+
+/// Whether a record's time can be used at all.
+fn usable(record: &Record) -> bool {
+    [record.ns_median, record.gflops].into_iter().all(|x| x.is_finite() && x > 0.0)
+}
+
+/// Arranges records into one grid per setting: hot caches before cold, then fewer threads first,
+/// then NHWC before NCHW. Of two records of the same contender on the same layer the later counts. Records
+/// without a positive time are left out.
+pub fn grids<'a>(records: &'a [Record], known: &Known) -> Vec<Grid<'a>> {
+    let mut grids: Vec<Grid<'a>> = Vec::new();
+    let mut grid_of: HashMap<Setting, usize> = HashMap::new();
+    let mut row_of = HashMap::new();
+    for record in records.iter().filter(|record| usable(record)) {
+        let setting = Setting::of(record);
+        let at = *grid_of.entry(setting.clone()).or_insert_with(|| {
+            grids.push(Grid { setting, columns: Vec::new(), rows: Vec::new() });
+            grids.len() - 1
+        });
+        let grid = &mut grids[at];
+        let Record { n, c, k, h, w, stride_h, stride_w, groups, .. } = *record;
+        let sizes = [n, c, k, h, w, stride_h, stride_w, groups];
+        let key = (at, record.network.as_str(), record.layer.as_str(), sizes);
+        let row = *row_of.entry(key).or_insert_with(|| {
+            grid.rows.push(Row {
+                layer: record,
+                place: known.place(record),
+                cells: HashMap::new(),
+            });
+            grid.rows.len() - 1
+        });
+        grid.rows[row].cells.insert(&record.contender, record);
+        let found = grid.columns.iter_mut().find(|column| column.contender == record.contender);
+        match found {
+            Some(column) => column.version.clone_from(&record.version),
+            None => grid.columns.push(Column {
+                contender: record.contender.clone(),
+                role: Role::of(record),
+                version: record.version.clone(),
+            }),
+        }
+    }
+    for grid in &mut grids {
+        grid.columns.sort_by(|a, b| (order(a), &a.contender).cmp(&(order(b), &b.contender)));
+    }
+    grids.sort_by_key(|grid| {
+        let Setting { dtype, layout, threads, cache } = grid.setting.clone();
+        (dtype != "f32", dtype, cache != "hot", cache, threads, layout != "nhwc", layout)
+    });
+    grids
+}

@@ -1,0 +1,210 @@
+//! Drawing primitives: SVG elements with classes that the style sheet knows, and no colours.
+
+use svg::node::element::{Circle, Group, Line, Path, Rectangle, Text, Title};
+
+/// Where a text lies from its point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// To the right of it.
+    Start,
+    /// Around it.
+    Middle,
+    /// To the left of it.
+    End,
+}
+
+impl Anchor {
+    fn name(self) -> &'static str {
+        match self {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        }
+    }
+}
+
+/// A coordinate with as many digits as a screen can show.
+pub fn px(value: f64) -> f64 {
+    let rounded = (value * 10.0).round() / 10.0;
+    if rounded == 0.0 || !rounded.is_finite() { 0.0 } else { rounded }
+}
+
+/// About how wide a text in the system's font is.
+pub fn text_width(text: &str, size: f64) -> f64 {
+    text.chars().count() as f64 * size * 0.6
+}
+
+/// A group of elements in the making.
+#[derive(Clone, Debug, Default)]
+pub struct Canvas {
+    group: Group,
+}
+
+impl Canvas {
+    /// Nothing drawn yet.
+    pub fn new() -> Canvas {
+        Canvas::default()
+    }
+
+    /// What was drawn.
+    pub fn into_group(self) -> Group {
+        self.group
+    }
+
+    /// Adds an element.
+    pub fn push(&mut self, node: impl Into<Box<dyn svg::Node>>) {
+        svg::Node::append(&mut self.group, node);
+    }
+
+    /// A text on one line; nothing when it is empty.
+    pub fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, class: &str, content: &str) {
+        if content.is_empty() {
+            return;
+        }
+        self.push(
+            Text::new(content)
+                .set("class", class)
+                .set("x", px(x))
+                .set("y", px(y))
+                .set("text-anchor", anchor.name()),
+        );
+    }
+
+    /// A text that ends at its point and rises towards it by `degrees`.
+    pub fn slanted(&mut self, (x, y): (f64, f64), degrees: f64, class: &str, content: &str) {
+        let turn = format!("translate({} {}) rotate(-{degrees})", px(x), px(y));
+        self.push(
+            Text::new(content).set("class", class).set("text-anchor", "end").set("transform", turn),
+        );
+    }
+
+    /// A straight line.
+    pub fn line(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), class: &str) {
+        self.push(
+            Line::new()
+                .set("class", class)
+                .set("x1", px(x1))
+                .set("y1", px(y1))
+                .set("x2", px(x2))
+                .set("y2", px(y2)),
+        );
+    }
+
+    /// A rectangle, with a tooltip unless it is empty.
+    pub fn area(&mut self, (x, y): (f64, f64), (w, h): (f64, f64), class: &str, tooltip: &str) {
+        let mut rectangle = Rectangle::new()
+            .set("class", class)
+            .set("x", px(x))
+            .set("y", px(y))
+            .set("width", px(w.max(0.0)))
+            .set("height", px(h.max(0.0)));
+        if !tooltip.is_empty() {
+            rectangle = rectangle.add(Title::new(tooltip));
+        }
+        self.push(rectangle);
+    }
+
+    /// A path; nothing when it has no commands.
+    pub fn path(&mut self, class: &str, commands: &str) {
+        if !commands.is_empty() {
+            self.push(Path::new().set("class", class).set("d", commands));
+        }
+    }
+
+    /// A marker, with a tooltip unless it is empty.
+    pub fn marker(
+        &mut self,
+        at: (f64, f64),
+        marker: Marker,
+        size: f64,
+        class: &str,
+        tooltip: &str,
+    ) {
+        let (x, y) = at;
+        if marker == Marker::Circle {
+            let mut circle =
+                Circle::new().set("class", class).set("cx", px(x)).set("cy", px(y)).set("r", size);
+            if !tooltip.is_empty() {
+                circle = circle.add(Title::new(tooltip));
+            }
+            return self.push(circle);
+        }
+        let mut path = Path::new().set("class", class).set("d", marker.outline(at, size));
+        if !tooltip.is_empty() {
+            path = path.add(Title::new(tooltip));
+        }
+        self.push(path);
+    }
+}
+
+/// The shape of a point, so that series can be told apart without colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marker {
+    /// ●
+    Circle,
+    /// ■
+    Square,
+    /// ▲
+    Up,
+    /// ◆
+    Diamond,
+    /// ▼
+    Down,
+    /// ✚
+    Plus,
+    /// ✖
+    Cross,
+    /// ▬
+    Bar,
+}
+
+impl Marker {
+    /// All, for series without one of their own.
+    pub const ALL: [Marker; 8] = [
+        Marker::Circle,
+        Marker::Square,
+        Marker::Up,
+        Marker::Diamond,
+        Marker::Down,
+        Marker::Plus,
+        Marker::Cross,
+        Marker::Bar,
+    ];
+
+    fn outline(self, (x, y): (f64, f64), size: f64) -> String {
+        let polygon = |corners: &[(f64, f64)]| {
+            let mut commands = String::new();
+            for (index, (dx, dy)) in corners.iter().enumerate() {
+                let letter = if index == 0 { 'M' } else { 'L' };
+                commands += &format!("{letter}{} {}", px(x + dx * size), px(y + dy * size));
+            }
+            commands + "Z"
+        };
+        let arm = 0.36;
+        let plus = [
+            (-arm, -1.1),
+            (arm, -1.1),
+            (arm, -arm),
+            (1.1, -arm),
+            (1.1, arm),
+            (arm, arm),
+            (arm, 1.1),
+            (-arm, 1.1),
+            (-arm, arm),
+            (-1.1, arm),
+            (-1.1, -arm),
+            (-arm, -arm),
+        ];
+        let half = std::f64::consts::FRAC_1_SQRT_2;
+        match self {
+            Marker::Circle => String::new(),
+            Marker::Square => polygon(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
+            Marker::Up => polygon(&[(0.0, -1.15), (1.1, 0.8), (-1.1, 0.8)]),
+            Marker::Down => polygon(&[(0.0, 1.15), (1.1, -0.8), (-1.1, -0.8)]),
+            Marker::Diamond => polygon(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]),
+            Marker::Plus => polygon(&plus),
+            Marker::Cross => polygon(&plus.map(|(dx, dy)| (half * (dx - dy), half * (dx + dy)))),
+            Marker::Bar => polygon(&[(-1.2, -0.5), (1.2, -0.5), (1.2, 0.5), (-1.2, 0.5)]),
+        }
+    }
+}

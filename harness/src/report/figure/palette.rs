@@ -1,0 +1,222 @@
+//! Which colour and marker a contender has, everywhere the same.
+
+use super::canvas::Marker;
+use crate::rank::{Column, Role};
+use serde::Serialize;
+
+/// The colours of one mode, as the style sheets name them.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Mode {
+    /// Behind everything.
+    pub page: &'static str,
+    /// Behind figures and tables.
+    pub surface: &'static str,
+    /// Text.
+    pub ink: &'static str,
+    /// Text that steps back.
+    pub muted: &'static str,
+    /// Lines that help the eye.
+    pub grid: &'static str,
+    /// The measured ceiling.
+    pub ceiling: &'static str,
+    /// Contenders and layouts, by class.
+    pub series: [(&'static str, &'static str); 15],
+    /// Sequential: from little to much.
+    pub ramp: [&'static str; 7],
+    /// Text on each step of the ramp.
+    pub on_ramp: [&'static str; 7],
+}
+
+/// On paper and bright screens. Series stay apart for readers with protanopia, deuteranopia and
+/// tritanopia: at least 7 (mostly 11) in OKLab × 100, each pair also differing in its marker.
+pub const LIGHT: Mode = Mode {
+    page: "#f6f7f9",
+    surface: "#ffffff",
+    ink: "#14181f",
+    muted: "#5b6472",
+    grid: "#e3e6eb",
+    ceiling: "#14181f",
+    series: [
+        ("pointwise", "#2f62f0"),
+        ("kernel", "#8fb0fa"),
+        ("onednn", "#e4580b"),
+        ("onednn-any", "#74140a"),
+        ("xnnpack", "#3b1683"),
+        ("openblas", "#c9ae00"),
+        ("gemm", "#f48fd0"),
+        ("matrixmultiply", "#1c9c7c"),
+        ("naive", "#5d6671"),
+        ("other-0", "#0f7fa8"),
+        ("other-1", "#8c6a2f"),
+        ("other-2", "#a0307a"),
+        ("other-3", "#4c7a1d"),
+        ("nhwc", "#2f62f0"),
+        ("nchw", "#c02a6b"),
+    ],
+    ramp: ["#f0f4fb", "#d7e3fa", "#b4cbf6", "#8caef1", "#6690ec", "#3465d6", "#1f4fc0"],
+    on_ramp: ["#14181f", "#14181f", "#14181f", "#14181f", "#14181f", "#ffffff", "#ffffff"],
+};
+
+/// On dark screens; chosen anew against the dark surface, not inverted.
+pub const DARK: Mode = Mode {
+    page: "#0d1014",
+    surface: "#14171c",
+    ink: "#e9ecf1",
+    muted: "#98a1ae",
+    grid: "#2a2f37",
+    ceiling: "#e9ecf1",
+    series: [
+        ("pointwise", "#5b9cff"),
+        ("kernel", "#35558c"),
+        ("onednn", "#dd861c"),
+        ("onednn-any", "#c62f25"),
+        ("xnnpack", "#9440c8"),
+        ("openblas", "#ecec5c"),
+        ("gemm", "#f9c3f4"),
+        ("matrixmultiply", "#1fd29a"),
+        ("naive", "#66707b"),
+        ("other-0", "#45b8d8"),
+        ("other-1", "#c79a55"),
+        ("other-2", "#d46bb0"),
+        ("other-3", "#8fc257"),
+        ("nhwc", "#5b9cff"),
+        ("nchw", "#f0709f"),
+    ],
+    ramp: ["#1b2029", "#1e2b45", "#213964", "#264a87", "#2f5fae", "#3a70c4", "#6ba4ff"],
+    on_ramp: ["#e9ecf1", "#e9ecf1", "#e9ecf1", "#e9ecf1", "#ffffff", "#ffffff", "#0d1014"],
+};
+
+/// How a series looks and what it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its class, without the leading `s-`.
+    pub class: String,
+    /// Its points.
+    pub marker: Marker,
+    /// Its name.
+    pub label: String,
+}
+
+impl Key {
+    /// The class that gives an element the series' colour.
+    pub fn colour(&self) -> String {
+        format!("s-{}", self.class)
+    }
+}
+
+/// The keys of a run's contenders.
+#[derive(Clone, Debug, Default)]
+pub struct Palette {
+    strangers: Vec<String>,
+}
+
+impl Palette {
+    /// For all contenders that occur anywhere on a page, so that none changes its colour within.
+    pub fn of<'c>(columns: impl IntoIterator<Item = &'c Column>) -> Palette {
+        let mut strangers: Vec<String> = columns
+            .into_iter()
+            .filter(|column| column.role != Role::Kernel && !is_known(&column.contender))
+            .map(|column| column.contender.clone())
+            .collect();
+        strangers.sort();
+        strangers.dedup();
+        Palette { strangers }
+    }
+
+    /// The key of one.
+    pub fn key(&self, column: &Column) -> Key {
+        let name = column.contender.as_str();
+        let (class, marker) = match name {
+            "pointwise" => (name.to_owned(), Marker::Circle),
+            "onednn" => (name.to_owned(), Marker::Diamond),
+            "onednn-any" => (name.to_owned(), Marker::Bar),
+            "xnnpack" => (name.to_owned(), Marker::Up),
+            "openblas" => (name.to_owned(), Marker::Down),
+            "gemm" => (name.to_owned(), Marker::Plus),
+            "matrixmultiply" => (name.to_owned(), Marker::Square),
+            "naive" => (name.to_owned(), Marker::Cross),
+            _ if column.role == Role::Kernel => ("kernel".to_owned(), Marker::Bar),
+            _ => {
+                let at = self.strangers.iter().position(|stranger| stranger == name).unwrap_or(0);
+                (format!("other-{}", at % 4), Marker::ALL[(at + 1) % Marker::ALL.len()])
+            }
+        };
+        Key { class, marker, label: name.to_owned() }
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    LIGHT.series.iter().any(|(class, _)| *class == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(contender: &str, role: Role) -> Column {
+        Column { contender: contender.to_owned(), role, version: String::new() }
+    }
+
+    #[test]
+    fn every_contender_has_a_look_of_its_own() {
+        let columns = [
+            column("pointwise", Role::Ours),
+            column("onednn", Role::Peer),
+            column("onednn-any", Role::OwnLayout),
+            column("xnnpack", Role::Peer),
+            column("openblas", Role::Peer),
+            column("gemm", Role::Peer),
+            column("matrixmultiply", Role::Peer),
+            column("naive", Role::Naive),
+            column("a new one", Role::Peer),
+            column("another", Role::Peer),
+        ];
+        let palette = Palette::of(&columns);
+        let mut looks: Vec<(String, String)> = columns
+            .iter()
+            .map(|column| palette.key(column))
+            .map(|key| (key.colour(), format!("{:?}", key.marker)))
+            .collect();
+        looks.sort();
+        looks.dedup();
+        assert_eq!(looks.len(), columns.len());
+    }
+
+    #[test]
+    fn both_modes_colour_the_same_classes() {
+        let classes = |mode: Mode| mode.series.map(|(class, _)| class);
+        assert_eq!(classes(LIGHT), classes(DARK));
+    }
+
+    /// Relative luminance, after WCAG 2.
+    fn luminance(colour: &str) -> f64 {
+        let channel = |at: usize| {
+            let value = u8::from_str_radix(&colour[at..at + 2], 16).unwrap();
+            let share = f64::from(value) / 255.0;
+            if share <= 0.040_45 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    }
+
+    fn contrast(a: &str, b: &str) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn text_and_marks_can_be_read_in_both_modes() {
+        for mode in [LIGHT, DARK] {
+            for surface in [mode.page, mode.surface] {
+                assert!(contrast(mode.ink, surface) >= 7.0);
+                assert!(contrast(mode.muted, surface) >= 4.5, "{} {surface}", mode.muted);
+            }
+            for (step, ink) in mode.ramp.iter().zip(mode.on_ramp) {
+                assert!(contrast(step, ink) >= 4.5, "{ink} on {step}");
+            }
+            for (class, colour) in mode.series {
+                let least = if class == "pointwise" { 4.5 } else { 2.0 };
+                assert!(contrast(colour, mode.surface) >= least, "{class}");
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The page: everything gathered for its template.
+
+use super::figure::{self, Figure, Palette, heat_map, line_chart, palette};
+use super::format::list;
+use super::losses::{Losses, Versus, losses, versus};
+use super::machine::{Fact, Finding, Sidecar};
+use super::picks::{self, Picks};
+use super::repeat::repeat;
+use super::{Report, ReportError, layers, sweep, template};
+use crate::rank::{Field, Grid, OURS, Ranking, Role, Standing, rank_grid};
+use serde::Serialize;
+
+/// What the template of the style sheet is given.
+#[derive(Serialize)]
+struct Modes {
+    light: palette::Mode,
+    dark: palette::Mode,
+}
+
+/// A figure on the page.
+#[derive(Serialize)]
+struct Shown {
+    name: String,
+    title: String,
+    width: f64,
+    svg: String,
+}
+
+impl From<Figure> for Shown {
+    fn from(figure: Figure) -> Self {
+        let svg = figure.inline();
+        Shown { name: figure.name, title: figure.title, width: figure.width, svg }
+    }
+}
+
+/// One setting in the summary.
+#[derive(Serialize)]
+struct Section {
+    setting: String,
+    slug: String,
+    ours: Option<Standing>,
+    versus: Option<Versus>,
+    ranking: Ranking,
+    /// The class of each standing's colour.
+    colours: Vec<String>,
+    /// Standings that have network times, in the order of the standings.
+    timed: Vec<String>,
+    overview: Option<Shown>,
+}
+
+/// One network's figures.
+#[derive(Serialize)]
+struct Network {
+    name: String,
+    slug: String,
+    layers: usize,
+    open: bool,
+    figures: Vec<Shown>,
+}
+
+/// One record in the full table.
+#[derive(Serialize)]
+struct Line<'r> {
+    network: &'r str,
+    layer: &'r str,
+    shape: String,
+    setting: String,
+    contender: &'r str,
+    colour: String,
+    version: &'r str,
+    kernel: &'r str,
+    gflops: f64,
+    share: f64,
+    roofline: f64,
+    median: f64,
+    min: f64,
+    mad: f64,
+    samples: usize,
+    prepacked: bool,
+    verified: bool,
+    repeat: String,
+}
+
+/// A file of records and where it came from.
+#[derive(Serialize)]
+struct Source {
+    name: String,
+    records: usize,
+    started: Option<String>,
+    commit: Option<String>,
+    grade: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Page<'r> {
+    page_css: String,
+    figure_css: String,
+    script: &'static str,
+    cpu: Option<String>,
+    commit: Option<String>,
+    started: Option<String>,
+    grade: Option<String>,
+    version: Option<String>,
+    warnings: Vec<String>,
+    losses: Losses,
+    /// How many of the plain losses exceed the noise.
+    clear: usize,
+    against: String,
+    sections: Vec<Section>,
+    networks: Vec<Network>,
+    rooflines: Vec<Shown>,
+    sweeps: Vec<Shown>,
+    picks: Vec<Picks>,
+    heat: Vec<Shown>,
+    machine: Vec<Fact>,
+    build: Vec<Fact>,
+    limits: Vec<[String; 3]>,
+    findings: Vec<Finding>,
+    settings: Vec<Fact>,
+    sources: Vec<Source>,
+    samples: (usize, usize),
+    lines: Vec<Line<'r>>,
+}
+
+/// Fills the template.
+pub(super) fn page(report: &Report) -> Result<String, ReportError> {
+    let grids = report.grids();
+    let palette = Report::palette(&grids);
+    let sidecar = report.sidecar();
+    let modes = Modes { light: palette::LIGHT, dark: palette::DARK };
+    let losses = losses(&grids, &report.known);
+    let curves = |grid| sweep::sweeps(grid, &palette);
+    let data = Page {
+        page_css: template::fill("page.css", include_str!("../../templates/page.css"), &modes)?,
+        figure_css: figure::style(),
+        script: include_str!("../../templates/page.js"),
+        cpu: sidecar.cpu(),
+        commit: sidecar.commit(),
+        started: sidecar.started(),
+        grade: sidecar.grade(),
+        version: ours_version(&grids),
+        warnings: warnings(report),
+        clear: losses.plain.iter().filter(|loss| loss.clear).count(),
+        against: list(&losses.against),
+        losses,
+        sections: grids.iter().map(|grid| section(grid, &palette)).collect(),
+        networks: networks(&grids, &palette),
+        rooflines: report.rooflines(&grids).into_iter().map(Shown::from).collect(),
+        sweeps: grids.iter().flat_map(curves).map(|c| line_chart(&c).into()).collect(),
+        picks: grids.iter().filter_map(|grid| picks::picks(grid, &report.known)).collect(),
+        heat: grids.iter().filter_map(picks::heat).map(|map| heat_map(&map).into()).collect(),
+        machine: sidecar.machine(),
+        build: sidecar.build(),
+        limits: limits(report, &grids),
+        findings: sidecar.findings(),
+        settings: sidecar.settings(),
+        sources: report.runs.iter().map(source).collect(),
+        samples: samples(report),
+        lines: lines(&grids, &palette, report),
+    };
+    Ok(template::fill("page.html", include_str!("../../templates/page.html"), &data)?)
+}
+
+fn ours_version(grids: &[Grid<'_>]) -> Option<String> {
+    let mut columns = grids.iter().flat_map(|grid| &grid.columns);
+    columns.find(|column| column.role == Role::Ours).map(|column| column.version.clone())
+}
+
+fn source(run: &super::Run) -> Source {
+    let sidecar = Sidecar(&run.environment);
+    Source {
+        name: run.name.clone(),
+        records: run.records.len(),
+        started: sidecar.started(),
+        commit: sidecar.commit(),
+        grade: sidecar.grade(),
+    }
+}
+
+/// What makes figures on this page less than they seem.
+fn warnings(report: &Report) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let unverified = report.records.iter().filter(|record| !record.verified).count();
+    if unverified > 0 {
+        warnings.push(format!(
+            "{unverified} of {} rows were not checked against the reference before they were timed.",
+            report.records.len()
+        ));
+    }
+    let sidecars = || report.runs.iter().map(|run| Sidecar(&run.environment));
+    let mut commits: Vec<String> = sidecars().filter_map(Sidecar::commit).collect();
+    commits.dedup();
+    if commits.len() > 1 {
+        warnings.push(format!(
+            "The runs are of different commits ({}); where they measured the same, the later counts.",
+            list(&commits)
+        ));
+    }
+    if commits.iter().any(|commit| commit.ends_with('+')) {
+        warnings.push("What was measured differed from its commit.".to_owned());
+    }
+    let missing: Vec<&str> = report
+        .runs
+        .iter()
+        .filter(|run| !run.environment.is_object())
+        .map(|run| run.name.as_str())
+        .collect();
+    if !missing.is_empty() {
+        warnings.push(format!("No sidecar tells the machine of {}.", list(&missing)));
+    }
+    if let Some(grade) = sidecars().filter_map(Sidecar::grade).max()
+        && grade.as_str() >= "D"
+    {
+        warnings.push(format!(
+            "The machine was disturbed (grade {grade}): small differences mean nothing here."
+        ));
+    }
+    warnings
+}
+
+fn samples(report: &Report) -> (usize, usize) {
+    let counts = report.records.iter().map(|record| record.samples);
+    (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0))
+}
+
+/// The ceilings of every number of threads that occurs.
+fn limits(report: &Report, grids: &[Grid<'_>]) -> Vec<[String; 3]> {
+    let mut threads: Vec<usize> = grids.iter().map(|grid| grid.setting.threads).collect();
+    threads.sort_unstable();
+    threads.dedup();
+    let of = |threads: usize| {
+        let rows = report.sidecar_of(threads).limits();
+        rows.into_iter().filter(move |row| row[1] == threads.to_string())
+    };
+    threads.into_iter().flat_map(of).collect()
+}
+
+fn section(grid: &Grid<'_>, palette: &Palette) -> Section {
+    let ranking = rank_grid(grid, Field::Contenders);
+    let colour = |standing: &Standing| {
+        let column = grid.columns.iter().find(|column| column.contender == standing.contender);
+        column.map(|column| palette.key(column).colour()).unwrap_or_default()
+    };
+    let timed =
+        ranking.standings.iter().map(|standing| standing.contender.clone()).filter(|name| {
+            ranking.networks.iter().any(|network| network.times.iter().any(|(n, _)| n == name))
+        });
+    Section {
+        setting: grid.setting.to_string(),
+        slug: grid.setting.slug(),
+        ours: ranking.standings.iter().find(|standing| standing.contender == OURS).cloned(),
+        versus: versus(grid),
+        colours: ranking.standings.iter().map(colour).collect(),
+        timed: timed.collect(),
+        overview: layers::overview(grid, palette).map(|mut columns| {
+            // Several settings on one page, but one file of each layout.
+            columns.name = format!("overview-{}", grid.setting.slug());
+            columns.dots().into()
+        }),
+        ranking,
+    }
+}
+
+/// So many networks are shown at once; the rest open on demand.
+const OPEN: usize = 3;
+
+fn networks(grids: &[Grid<'_>], palette: &Palette) -> Vec<Network> {
+    let mut names: Vec<&str> = Vec::new();
+    for grid in grids {
+        for network in grid.networks() {
+            if !names.contains(&network) {
+                names.push(network);
+            }
+        }
+    }
+    let of = |(at, name): (usize, &str)| {
+        let columns: Vec<_> =
+            grids.iter().filter_map(|grid| layers::of_network(grid, name, palette)).collect();
+        let called = if name.is_empty() { "Layers given by hand" } else { name };
+        Network {
+            name: called.to_owned(),
+            slug: format!("network-{at}"),
+            layers: columns.iter().map(|columns| columns.groups.len()).max().unwrap_or(0),
+            open: at < OPEN,
+            figures: columns.iter().map(|columns| columns.bars().into()).collect(),
+        }
+    };
+    names.into_iter().enumerate().map(of).filter(|network| !network.figures.is_empty()).collect()
+}
+
+fn lines<'r>(grids: &[Grid<'r>], palette: &Palette, report: &Report) -> Vec<Line<'r>> {
+    let mut lines = Vec::new();
+    for grid in grids {
+        let setting = grid.setting.short();
+        for row in &grid.rows {
+            for column in &grid.columns {
+                let Some(record) = row.get(&column.contender) else { continue };
+                lines.push(Line {
+                    network: &record.network,
+                    layer: &record.layer,
+                    shape: layers::shape(record),
+                    setting: setting.clone(),
+                    contender: &record.contender,
+                    colour: palette.key(column).colour(),
+                    version: &record.version,
+                    kernel: &record.kernel,
+                    gflops: record.gflops,
+                    share: record.fraction_of_ceiling,
+                    roofline: record.fraction_of_roofline,
+                    median: record.ns_median,
+                    min: record.ns_min,
+                    mad: record.ns_mad,
+                    samples: record.samples,
+                    prepacked: record.prepacked,
+                    verified: record.verified,
+                    repeat: repeat(record, &[&record.contender], &report.known),
+                });
+            }
+        }
+    }
+    lines
+}

@@ -1,0 +1,110 @@
+//! Our kernels against each other: which wins where, and what the plan's choice costs.
+
+use super::figure::HeatMap;
+use super::layers::{long_name, shape, sizes};
+use super::repeat::repeat;
+use crate::rank::{Grid, Known, OURS, Role, Row, geomean};
+use serde::Serialize;
+use std::collections::HashSet;
+
+/// A layer whose pick is not the fastest kernel that was timed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Miss {
+    /// The layer's network and name.
+    pub layer: String,
+    /// Its sizes.
+    pub shape: String,
+    /// What the plan chose.
+    pub pick: String,
+    /// What was fastest.
+    pub best: String,
+    /// Time of the pick over that of the best.
+    pub regret: f64,
+    /// Measures both again.
+    pub repeat: String,
+}
+
+/// The picks of one setting.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Picks {
+    /// Layout, threads and caches.
+    pub setting: String,
+    /// Layers with a pick and at least one kernel timed by itself.
+    pub layers: usize,
+    /// Geometric mean of time of the pick ÷ time of the best, counting at least one.
+    pub regret: f64,
+    /// The worst, worst first.
+    pub worst: Vec<Miss>,
+}
+
+/// How many of the worst are shown.
+const SHOWN: usize = 5;
+
+/// Judges the picks; nothing when no kernel was timed by itself.
+pub fn picks(grid: &Grid<'_>, known: &Known) -> Option<Picks> {
+    let mut regrets = Vec::new();
+    let mut worst = Vec::new();
+    for row in &grid.rows {
+        let (Some(pick), Some(best)) = (row.get(OURS), row.best(|r| r == Role::Kernel)) else {
+            continue;
+        };
+        let regret = (pick.ns_median / best.ns_median).max(1.0);
+        regrets.push(regret);
+        if best.contender != pick.kernel && regret > 1.0 {
+            worst.push(Miss {
+                layer: long_name(pick),
+                shape: shape(pick),
+                pick: pick.kernel.clone(),
+                best: best.contender.clone(),
+                regret,
+                repeat: repeat(pick, &[OURS, &best.contender], known),
+            });
+        }
+    }
+    worst.sort_by(|a, b| b.regret.total_cmp(&a.regret));
+    worst.truncate(SHOWN);
+    let setting = grid.setting.to_string();
+    Some(Picks { setting, layers: regrets.len(), regret: geomean(regrets)?, worst })
+}
+
+/// Every kernel's speed on every different layer, as a share of the best kernel's; the plan's
+/// choice is marked. Nothing when fewer than two kernels were timed by themselves.
+pub(super) fn heat(grid: &Grid<'_>) -> Option<HeatMap> {
+    let kernels: Vec<&str> =
+        grid.columns_of(|role| role == Role::Kernel).map(|c| c.contender.as_str()).collect();
+    if kernels.len() < 2 {
+        return None;
+    }
+    let mut once = HashSet::new();
+    let rows: Vec<(&Row<'_>, f64)> = grid
+        .rows
+        .iter()
+        .filter_map(|row| Some((row, row.best(|role| role == Role::Kernel)?.ns_median)))
+        .filter(|(row, _)| once.insert(sizes(row.layer)))
+        .collect();
+    let picked = rows.iter().enumerate().filter_map(|(at, (row, _))| {
+        let kernel = &row.get(OURS)?.kernel;
+        Some((at, kernels.iter().position(|name| name == kernel)?))
+    });
+    Some(HeatMap {
+        name: format!("kernels-{}", grid.setting.slug()),
+        title: format!("Our kernels on each layer, {}", grid.setting),
+        description: format!(
+            "Speed of {} kernels on {} layers, as a share of the fastest kernel's on that layer.",
+            kernels.len(),
+            rows.len()
+        ),
+        rows: rows.iter().map(|(row, _)| shape(row.layer)).collect(),
+        columns: kernels.iter().map(|name| (*name).to_owned()).collect(),
+        cells: rows
+            .iter()
+            .map(|(row, best)| {
+                kernels.iter().map(|name| row.get(name).map(|r| best / r.ns_median)).collect()
+            })
+            .collect(),
+        marked: picked.collect(),
+        mark_label: "the plan's choice".to_owned(),
+        range: (0.5, 1.0),
+        value_label: "speed ÷ the best kernel's".to_owned(),
+    })
+}

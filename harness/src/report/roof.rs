@@ -1,0 +1,127 @@
+//! The roofline of a run: every layer of the plan's choice under the measured limits.
+
+use super::figure::canvas::Marker;
+use super::figure::{Key, Roofline, Spot};
+use super::format::{digits, percent};
+use super::layers::{long_name, shape, sizes};
+use super::machine::Sidecar;
+use crate::rank::{Grid, Known, OURS};
+use crate::record::Record;
+use pointwise::Layer;
+use std::collections::HashSet;
+
+/// Operations per byte when every tensor is moved once: the input pixels that outputs see, the
+/// weights and bias, the output, and the residual if there is one.
+pub(super) fn intensity(record: &Record, known: &Known) -> Option<f64> {
+    let text = known.text(record);
+    let layer = text.and_then(|text| text.parse::<Layer>().ok()).unwrap_or_else(|| {
+        let Record { n, c, k, h, w, stride_h, stride_w, groups, .. } = *record;
+        Layer::new(c, k, h, w).batch(n).stride(stride_h, stride_w).groups(groups)
+    });
+    let shape = layer.check().ok()?;
+    let seen = layer.n * layer.c * shape.rows.len() * shape.columns.len();
+    let bias = if layer.bias { layer.k } else { 0 };
+    let residual = if layer.residual { shape.output_len } else { 0 };
+    let elements = seen + shape.weights_len + bias + shape.output_len + residual;
+    Some(2.0 * shape.macs as f64 / (elements as f64 * size_of::<f32>() as f64))
+}
+
+fn key(layout: &str) -> Key {
+    let marker = if layout == "nhwc" { Marker::Circle } else { Marker::Square };
+    Key { class: layout.to_owned(), marker, label: format!("pointwise, {}", layout.to_uppercase()) }
+}
+
+/// How many points get a name: those furthest below what the machine allows.
+const NAMED: usize = 3;
+
+/// One figure for grids that differ in nothing but their layout; nothing without layers of ours.
+pub(super) fn rooflines<'s>(
+    grids: &[Grid<'_>],
+    sidecar: &dyn Fn(usize) -> Sidecar<'s>,
+    known: &Known,
+) -> Vec<Roofline> {
+    let mut seen: Vec<(&str, usize, &str)> = Vec::new();
+    for grid in grids {
+        let setting = &grid.setting;
+        let alike = (setting.dtype.as_str(), setting.threads, setting.cache.as_str());
+        if !seen.contains(&alike) {
+            seen.push(alike);
+        }
+    }
+    let figures = seen.into_iter().map(|(dtype, threads, cache)| {
+        let alike: Vec<&Grid<'_>> = grids
+            .iter()
+            .filter(|grid| {
+                let setting = &grid.setting;
+                (setting.dtype.as_str(), setting.threads, setting.cache.as_str())
+                    == (dtype, threads, cache)
+            })
+            .collect();
+        roofline_of(&alike, sidecar(threads), known)
+    });
+    figures.flatten().collect()
+}
+
+fn roofline_of(grids: &[&Grid<'_>], sidecar: Sidecar<'_>, known: &Known) -> Option<Roofline> {
+    let setting = &grids.first()?.setting;
+    let mut data = Roofline {
+        ceilings: sidecar.ceilings(setting.threads),
+        bandwidths: sidecar.bandwidths(setting.threads),
+        ..Roofline::default()
+    };
+    // Naming each ISA's ceiling is for the sidecar to do; without one the records' will have to.
+    let highest = grids
+        .iter()
+        .flat_map(|grid| &grid.rows)
+        .filter_map(|row| row.get(OURS))
+        .map(|record| record.ceiling_gflops)
+        .fold(0.0, f64::max);
+    if data.ceilings.is_empty() && highest > 0.0 {
+        let label = "FMA ceiling".to_owned();
+        data.ceilings.push(super::figure::Roof { label, value: highest });
+    }
+    // Curves over one size would bury the layers of networks.
+    let by_hand = |grid: &&Grid<'_>| grid.rows.iter().all(|row| row.layer.network.is_empty());
+    let by_hand = grids.iter().all(by_hand);
+    let mut furthest: Vec<(f64, usize, String)> = Vec::new();
+    for (at, grid) in grids.iter().enumerate() {
+        data.keys.push(key(&grid.setting.layout));
+        let mut once = HashSet::new();
+        for row in grid.rows.iter().filter(|row| by_hand || !row.layer.network.is_empty()) {
+            let Some(record) = row.get(OURS).filter(|record| once.insert(sizes(record))) else {
+                continue;
+            };
+            let Some(intensity) = intensity(record, known) else { continue };
+            let tooltip = format!(
+                "{}: {}\n{} GFLOP/s at {} FLOP per byte\n{} of the FMA ceiling, {} of the roofline",
+                long_name(record),
+                shape(record),
+                digits(record.gflops),
+                digits(intensity),
+                percent(record.fraction_of_ceiling),
+                percent(record.fraction_of_roofline)
+            );
+            furthest.push((record.fraction_of_roofline, data.spots.len(), shape(record)));
+            let (speed, label) = (record.gflops, String::new());
+            data.spots.push(Spot { intensity, speed, key: at, tooltip, label });
+        }
+    }
+    if data.spots.is_empty() {
+        return None;
+    }
+    furthest.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (_, spot, label) in furthest.iter().take(NAMED) {
+        data.spots[*spot].label.clone_from(label);
+    }
+    let threads = super::format::count(setting.threads, "thread");
+    let (lowest, _, name) = &furthest[0];
+    data.name = format!("roofline-{}t-{}", setting.threads, setting.cache);
+    data.title = format!("Roofline: pointwise on {threads}, {} cache", setting.cache);
+    data.description = format!(
+        "{} layers under the measured FMA ceilings and bandwidths, both axes logarithmic. \
+         Furthest below the roofline: {name}, at {} of it.",
+        data.spots.len(),
+        percent(*lowest)
+    );
+    Some(data)
+}
