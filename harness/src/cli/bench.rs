@@ -3,6 +3,7 @@
 use super::failure::{Failure, Outcome};
 use super::fault;
 use super::field::{self, Preset};
+use super::files;
 use super::interrupt;
 use super::options::Options;
 use super::output::{Output, note};
@@ -66,12 +67,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Contenders)?;
     let rows = selection::layers(options)?;
-    let field = fault::planted(field.present()?);
+    let known = files::known(options)?;
+    let present = fault::planted(field.present()?);
     let mut writer = args.file.as_deref().map(open).transpose()?;
+    field.tell_absent(options);
     let interrupt = interrupt::install()?;
     let settings = match args.quick {
-        true => Settings::quick(options.cache),
-        false => Settings::thorough(options.cache),
+        true => Settings::quick(options.cache()),
+        false => Settings::thorough(options.cache()),
     };
     let settings = match args.time {
         Some(time) => settings.budget(time),
@@ -79,16 +82,26 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     };
     let run = Run {
         options,
-        field: &field,
+        field: &present,
         settings,
         effort: if args.quick { Effort::Quick } else { Effort::Thorough },
         limit: None,
         interrupt: &interrupt,
     };
+    let problems = catalog::unique(&rows);
+    let turns = (problems.len() * present.len()) as f64;
+    // Checking, preparing and warming up take about as long again as 50 ms of measuring.
+    let seconds = turns * (run.settings.budget.as_secs_f64() + 0.05);
+    note(format_args!(
+        "{} layers, {} contenders: about {}",
+        problems.len(),
+        present.len(),
+        results::time(1e9 * seconds)
+    ));
     let progress = Progress::default();
     let json = output.json;
     let mut reader_left = false;
-    let measured = run.measure(&catalog::unique(&rows), &progress, &mut |record| {
+    let measured = run.measure(&problems, &progress, &mut |record| {
         if let Some(writer) = &mut writer {
             writer.append(record)?;
         }
@@ -122,7 +135,8 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     }
     let printed = match json || reader_left {
         true => Ok(()),
-        false => results::print(&results, args.setup, output),
+        false => results::print(&results, args.setup, output)
+            .and_then(|()| results::rank(&results, &known, output)),
     };
     if let Some(signal) = signal {
         let (begun, all) = results.cases;

@@ -3,6 +3,7 @@
 use pointwise_harness::catalog::{CatalogError, FilterError};
 use pointwise_harness::measure::PoolError;
 use pointwise_harness::record::FileError;
+use pointwise_harness::report::ReportError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,13 +31,6 @@ impl Outcome {
     }
 }
 
-/// What was being done to a file when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    Read,
-    Write,
-}
-
 /// Why a command could not do what it was asked: exit code 2, except for a closed pipe.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -44,8 +38,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// A layer, plan or kernel was refused.
     Pointwise(pointwise::Error),
-    /// A filter lets nothing through; `see` is the command that lists what there is.
-    Filter { error: FilterError, see: &'static str },
+    /// A filter lets nothing through; `see` is what lists the names there are.
+    Filter { error: FilterError, see: Option<&'static str> },
     /// A file of layers cannot be used.
     Catalog(CatalogError),
     /// There cannot be that many threads.
@@ -54,8 +48,10 @@ pub(crate) enum Failure {
     NothingAvailable { absent: Vec<(String, String)> },
     /// A record file, or the environment beside it, cannot be read or written.
     Records(FileError),
-    /// A file cannot be opened, read or written.
-    File { path: PathBuf, access: Access, source: io::Error },
+    /// A report cannot be made of the records.
+    Report(ReportError),
+    /// A file or folder cannot be written.
+    Write { path: PathBuf, source: io::Error },
     /// A file holds something that is not what it should be.
     Content { path: PathBuf, why: String },
     /// `-o` names a file that is no record file, and would replace it.
@@ -69,14 +65,9 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn reading(path: &Path) -> impl FnOnce(io::Error) -> Failure {
-        let path = path.to_owned();
-        move |source| Failure::File { path, access: Access::Read, source }
-    }
-
     pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> Failure {
         let path = path.to_owned();
-        move |source| Failure::File { path, access: Access::Write, source }
+        move |source| Failure::Write { path, source }
     }
 
     /// 2, or 0 for a reader that has had enough.
@@ -93,7 +84,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Usage(text) => f.write_str(text),
             Failure::Pointwise(error) => error.fmt(f),
-            Failure::Filter { error: error @ FilterError::NoMatch { .. }, see } => {
+            Failure::Filter { error: error @ FilterError::NoMatch { .. }, see: Some(see) } => {
                 write!(f, "{error} (`pointwise list {see}` shows all)")
             }
             Failure::Filter { error, .. } => error.fmt(f),
@@ -107,12 +98,9 @@ impl fmt::Display for Failure {
                 Ok(())
             }
             Failure::Records(error) => error.fmt(f),
-            Failure::File { path, access, source } => {
-                let verb = match access {
-                    Access::Read => "read",
-                    Access::Write => "write",
-                };
-                write!(f, "cannot {verb} `{}`: {source}", path.display())
+            Failure::Report(error) => error.fmt(f),
+            Failure::Write { path, source } => {
+                write!(f, "cannot write {}: {source}", path.display())
             }
             Failure::Content { path, why } => write!(f, "`{}`: {why}", path.display()),
             Failure::WouldReplace { path } => write!(
@@ -150,5 +138,11 @@ impl From<PoolError> for Failure {
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
         Failure::Records(error)
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        Failure::Report(error)
     }
 }

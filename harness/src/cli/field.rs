@@ -27,25 +27,47 @@ impl Field {
         self.everyone.iter().map(|(contender, why_not)| (&**contender, why_not.clone()))
     }
 
-    /// Those that can run; tells which are left out, and fails when nobody is left.
+    /// Those that can run.
+    ///
+    /// # Errors
+    /// When there is none.
     pub(crate) fn present(&self) -> Result<Vec<&dyn Contender>, Failure> {
-        let mut present = Vec::new();
-        let mut absent = Vec::new();
-        for (contender, why_not) in &self.everyone {
-            match why_not {
-                None => present.push(&**contender),
-                Some(why) => absent.push((contender.name().to_owned(), why.clone())),
-            }
-        }
+        let here = self.everyone.iter().filter(|(_, why_not)| why_not.is_none());
+        let present: Vec<&dyn Contender> = here.map(|(contender, _)| &**contender).collect();
         if present.is_empty() {
-            return Err(Failure::NothingAvailable { absent });
+            Err(Failure::NothingAvailable { absent: self.absent() })
+        } else {
+            Ok(present)
+        }
+    }
+
+    /// Tells which are left out: of those that were named why, of the others in a line.
+    pub(crate) fn tell_absent(&self, options: &Options) {
+        let mut absent = self.absent();
+        if options.kernel.is_empty() && options.contender.is_empty() {
+            absent.retain(|(name, _)| kernel_named(name).is_none());
+            if !absent.is_empty() {
+                let names: Vec<&str> = absent.iter().map(|(name, _)| name.as_str()).collect();
+                note(format_args!(
+                    "not on this machine: {} (`pointwise list contenders` says why)",
+                    names.join(", ")
+                ));
+            }
+            return;
         }
         while let Some((_, why)) = absent.first().cloned() {
             let alike = absent.extract_if(.., |(_, other)| *other == why);
             let names: Vec<String> = alike.map(|(name, _)| name).collect();
             note(format_args!("left out: {}: {why}", names.join(", ")));
         }
-        Ok(present)
+    }
+
+    /// Those that cannot run, and why.
+    fn absent(&self) -> Vec<(String, String)> {
+        let why = |(contender, why): &(Box<dyn Contender>, Option<String>)| {
+            Some((contender.name().to_owned(), why.clone()?))
+        };
+        self.everyone.iter().filter_map(why).collect()
     }
 }
 
@@ -106,7 +128,7 @@ fn pick<'a>(
     see: &'static str,
 ) -> Result<Vec<&'a str>, Failure> {
     let picked = Pattern::new(what, pattern).and_then(|pattern| pattern.pick(names));
-    picked.map_err(|error| Failure::Filter { error, see })
+    picked.map_err(|error| Failure::Filter { error, see: Some(see) })
 }
 
 /// Why a kernel can't run: this CPU, or the cap.

@@ -8,11 +8,14 @@ mod doctor;
 mod failure;
 mod fault;
 mod field;
+mod files;
 mod interrupt;
 mod list;
 mod options;
 mod output;
 mod progress;
+mod rank;
+mod report;
 mod results;
 mod run;
 mod selection;
@@ -25,6 +28,7 @@ use clap::{Parser, Subcommand};
 use failure::{Failure, Outcome};
 use options::Options;
 use output::Output;
+use pointwise_harness::contender::foreign;
 use std::process::ExitCode;
 
 /// 1×1 convolution on this CPU: check it, measure it, and see where the machine stands
@@ -63,6 +67,8 @@ enum Command {
     Doctor(doctor::Args),
     Verify(verify::Args),
     Bench(bench::Args),
+    Rank(rank::Args),
+    Report(report::Args),
 }
 
 impl Command {
@@ -72,6 +78,8 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, options, output),
             Command::Verify(args) => verify::run(args, options, output),
             Command::Bench(args) => bench::run(args, options, output),
+            Command::Rank(args) => rank::run(args, options, output),
+            Command::Report(args) => report::run(args, options, output),
         }
     }
 }
@@ -95,7 +103,11 @@ pub(crate) fn main() -> ExitCode {
     };
     let mut output = Output::new(cli.options.json);
     let result = run(cli, &mut output);
-    let result = result.and_then(|outcome| output.finish().map(|()| outcome));
+    let result = result.and_then(|outcome| match output.finish() {
+        // A reader who has had enough does not make a result right.
+        Ok(()) | Err(Failure::ClosedPipe) => Ok(outcome),
+        Err(failure) => Err(failure),
+    });
     match result {
         Ok(outcome) => outcome.exit_code(),
         Err(Failure::ClosedPipe) => Failure::ClosedPipe.exit_code(),
@@ -108,6 +120,10 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(mut cli: Cli, output: &mut Output) -> Result<Outcome, Failure> {
     cli.options.complete()?;
+    // First of all: peers read these when they are loaded, and later there are threads.
+    if !foreign::prepare_environment(cli.options.isa) {
+        output::note("could not set the variables that peers' threads wait by");
+    }
     match &cli.command {
         Some(command) => command.run(&cli.options, output),
         None => tour::run(&cli.options, output),

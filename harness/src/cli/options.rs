@@ -52,15 +52,14 @@ pub(crate) struct Options {
     #[arg(
         long, global = true, value_name = "N", value_parser = threads, help_heading = "Settings"
     )]
-    threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
 
     /// State of the caches before each run: `hot` repeats on the same buffers, `cold` takes
-    /// weights and activations from memory
+    /// weights and activations from memory [default: hot]
     #[arg(
-        long, global = true, value_name = "STATE", default_value_t, value_parser = cache,
-        help_heading = "Settings"
+        long, global = true, value_name = "STATE", value_parser = cache, help_heading = "Settings"
     )]
-    pub(crate) cache: Cache,
+    pub(crate) cache: Option<Cache>,
 
     /// Use no wider instruction set than this: scalar, neon, avx2 or avx512
     #[arg(long, global = true, value_name = "CAP", help_heading = "Settings")]
@@ -92,6 +91,11 @@ impl Options {
     /// Threads that each contender runs on: one, unless `--threads` says otherwise.
     pub(crate) fn threads(&self) -> usize {
         self.threads.unwrap_or(1)
+    }
+
+    /// The state of the caches: hot, unless `--cache` says otherwise.
+    pub(crate) fn cache(&self) -> Cache {
+        self.cache.unwrap_or_default()
     }
 
     /// `--threads`, or as many as there are CPUs.

@@ -215,7 +215,7 @@ impl Run<'_> {
             version: contender.version(),
             kernel: prepared.kernel(),
             threads: self.options.threads(),
-            cache: self.options.cache,
+            cache: self.options.cache(),
             isa: self.options.isa,
             prepacked: contender.prepacks(),
             verified: true,

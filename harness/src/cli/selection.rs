@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::options::{LayerChoice, Options};
 use pointwise::Layout;
-use pointwise_harness::catalog::{self, Entry, Filter, FilterError};
+use pointwise_harness::catalog::{self, Entry, Filter, FilterError, Pattern};
 
 /// The layers let through, once in each layout asked for: all of the one layout, then all of the
 /// other. The layout of each is the one that its `layer` has.
@@ -69,13 +69,24 @@ fn choose(options: &Options) -> Result<Vec<(Entry, Option<Layout>)>, Failure> {
     }
     let mut chosen = Vec::new();
     for choice in &options.layer {
-        let (text, layout) = match choice {
-            LayerChoice::Given { text, layout } => (text, *layout),
-            LayerChoice::Named(text) => (text, None),
+        let (found, layout) = match choice {
+            LayerChoice::Given { text, layout } => (select(Some(text))?, *layout),
+            LayerChoice::Named(text) => (
+                select(Some(text)).or_else(|error| by_label(text, &select(None)?).ok_or(error))?,
+                None,
+            ),
         };
-        chosen.extend(select(Some(text))?.into_iter().map(|entry| (entry, layout)));
+        chosen.extend(found.into_iter().map(|entry| (entry, layout)));
     }
     Ok(chosen)
+}
+
+/// The entries whose `network/name`, as messages print it, the pattern names.
+fn by_label(pattern: &str, entries: &[Entry]) -> Option<Vec<Entry>> {
+    let labels: Vec<String> = entries.iter().map(label).collect();
+    let names: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let picked = Pattern::new("layer", pattern).and_then(|pattern| pattern.pick(&names)).ok()?;
+    Some(entries.iter().filter(|entry| picked.contains(&label(entry).as_str())).cloned().collect())
 }
 
 fn refused(error: FilterError) -> Failure {
@@ -83,5 +94,5 @@ fn refused(error: FilterError) -> Failure {
         FilterError::NoMatch { what: "network", .. } => "networks",
         _ => "layers",
     };
-    Failure::Filter { error, see }
+    Failure::Filter { error, see: Some(see) }
 }

@@ -1,7 +1,7 @@
 //! Tables for the terminal. A row stays one line as long as it can, so that a layer's text can
 //! be copied whole: where the terminal is narrow, the least needed columns go first.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table as Grid, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table as Grid, TableStyle};
 use console::measure_text_width;
 
 const GAP: usize = 2;
@@ -14,7 +14,7 @@ pub(crate) enum Side {
 }
 
 struct Column {
-    title: &'static str,
+    title: String,
     side: Side,
     /// Columns of a lower need are left out first; 0 stays always.
     spare: u8,
@@ -29,18 +29,18 @@ pub(crate) struct Table {
 
 impl Table {
     /// A column that is always shown, its text at the left.
-    pub(crate) fn text(self, title: &'static str) -> Self {
+    pub(crate) fn text(self, title: impl Into<String>) -> Self {
         self.column(title, Side::Left, 0)
     }
 
     /// A column that is always shown, its figures at the right.
-    pub(crate) fn figure(self, title: &'static str) -> Self {
+    pub(crate) fn figure(self, title: impl Into<String>) -> Self {
         self.column(title, Side::Right, 0)
     }
 
     /// A column; of those whose `spare` is not 0, the highest goes first where space is short.
-    pub(crate) fn column(mut self, title: &'static str, side: Side, spare: u8) -> Self {
-        self.columns.push(Column { title, side, spare });
+    pub(crate) fn column(mut self, title: impl Into<String>, side: Side, spare: u8) -> Self {
+        self.columns.push(Column { title: title.into(), side, spare });
         self
     }
 
@@ -56,9 +56,11 @@ impl Table {
     }
 
     /// The table in at most `width` terminal columns, and the titles left out for that.
-    pub(crate) fn fitted(&self, width: Option<usize>) -> (String, Vec<&'static str>) {
+    pub(crate) fn fitted(&self, width: Option<usize>) -> (String, Vec<&str>) {
         let widths: Vec<usize> = (0..self.columns.len()).map(|at| self.width_of(at)).collect();
-        let mut shown: Vec<usize> = (0..self.columns.len()).collect();
+        // A column in which no row says anything is no loss.
+        let says = |at: &usize| self.rows.iter().any(|row| !row[*at].is_empty());
+        let mut shown: Vec<usize> = (0..self.columns.len()).filter(says).collect();
         let mut dropped = Vec::new();
         if let Some(width) = width {
             let needed = |shown: &[usize]| {
@@ -71,19 +73,18 @@ impl Table {
                     .filter(|(_, at)| self.columns[**at].spare > 0)
                     .max_by_key(|(_, at)| self.columns[**at].spare);
                 let Some((position, _)) = spare else { break };
-                dropped.push(self.columns[shown.remove(position)].title);
+                dropped.push(self.columns[shown.remove(position)].title.as_str());
             }
         }
         let mut grid = Grid::new();
-        grid.load_style(presets::NOTHING);
-        grid.style_mut().header_separator = LineStyle::none().fill('─').junction('─');
+        grid.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─')));
         if let Some(width) = width {
             grid.set_content_arrangement(ContentArrangement::Dynamic);
             grid.set_width(u16::try_from(width).unwrap_or(u16::MAX));
         } else {
             grid.set_content_arrangement(ContentArrangement::Disabled);
         }
-        grid.set_header(shown.iter().map(|at| self.columns[*at].title));
+        grid.set_header(shown.iter().map(|at| self.columns[*at].title.as_str()));
         for row in &self.rows {
             grid.add_row(shown.iter().map(|at| row[*at].as_str()));
         }
@@ -102,7 +103,7 @@ impl Table {
 
     fn width_of(&self, at: usize) -> usize {
         let cells = self.rows.iter().map(|row| measure_text_width(&row[at]));
-        cells.fold(measure_text_width(self.columns[at].title), usize::max)
+        cells.fold(measure_text_width(&self.columns[at].title), usize::max)
     }
 }
 
@@ -122,7 +123,8 @@ mod tests {
 
     #[test]
     fn everything_is_shown_on_one_line_where_it_fits() {
-        let (text, dropped) = sample().fitted(None);
+        let table = sample();
+        let (text, dropped) = table.fitted(None);
         assert!(dropped.is_empty());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
@@ -131,12 +133,21 @@ mod tests {
     }
 
     #[test]
+    fn a_column_in_which_nothing_is_said_is_left_out() {
+        let mut table = Table::default().text("name").text("layer");
+        table.row([String::new(), "nhwc/n1c64h56w56k256".into()]);
+        let (text, dropped) = table.fitted(None);
+        assert!(dropped.is_empty() && text.starts_with("layer"), "{text}");
+    }
+
+    #[test]
     fn the_sparest_column_goes_first_and_the_layer_stays_whole() {
-        let full = sample().fitted(None).0.lines().map(str::len).min().unwrap();
-        let (text, dropped) = sample().fitted(Some(full - 1));
+        let table = sample();
+        let full = table.fitted(None).0.lines().last().unwrap().len();
+        let (text, dropped) = table.fitted(Some(full - 1));
         assert_eq!(dropped, ["kernel"]);
         assert!(text.contains("nhwc/n1c64h56w56k256  1234    99.5"), "{text}");
-        let (text, dropped) = sample().fitted(Some(30));
+        let (text, dropped) = table.fitted(Some(30));
         assert_eq!(dropped, ["kernel", "ns"]);
         assert!(text.lines().all(|line| measure_text_width(line) <= 30), "{text}");
     }

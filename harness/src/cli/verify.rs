@@ -9,6 +9,7 @@ use super::output::{Output, note};
 use super::progress::Progress;
 use super::selection::{self, label};
 use super::table::{Side, Table};
+use pointwise::Activation;
 use pointwise_harness::catalog::{self, Unique};
 use pointwise_harness::contender::{Contender, Refusal};
 use pointwise_harness::measure;
@@ -16,6 +17,8 @@ use pointwise_harness::verify::{self, Checker};
 use rayon::prelude::*;
 use serde_json::json;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 /// Check every kernel and contender on every layer against the reference
 ///
@@ -26,14 +29,25 @@ use std::cmp::Reverse;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   pointwise verify
+  pointwise verify --quick
   pointwise verify --network resnet50 --layout nchw --threads 2
   pointwise verify --layer nhwc/n1c64h56w56k24/bias+relu --kernel avx512 --seed 7
   POINTWISE_ISA=avx2 pointwise verify")]
 pub(super) struct Args {
     /// Seed that the values are drawn with
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = SEED)]
     seed: u64,
+
+    /// Only the smallest layer of each kind: seconds instead of minutes
+    #[arg(long)]
+    quick: bool,
 }
+
+/// The largest layer of a quick check: on the portable kernels it takes a quarter of a second.
+const QUICK_MACS: u128 = 60_000_000;
+
+/// The seed unless another is asked for.
+pub(super) const SEED: u64 = 1;
 
 /// How one contender fared on one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +68,14 @@ pub(super) struct Checked<'a> {
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Everything)?;
     let rows = selection::layers(options)?;
-    let field = fault::planted(field.present()?);
+    let present = fault::planted(field.present()?);
+    field.tell_absent(options);
+    let field = present;
     let interrupt = interrupt::install()?;
     let problems = catalog::unique(&rows);
+    let problems = if args.quick { kinds(problems) } else { problems };
     let layers = problems.len();
-    let checked = check(problems, &field, options, args.seed, &interrupt)?;
+    let checked = check(problems, &field, options, args.seed, &interrupt, None)?;
     let printed = print(&field, &checked, output);
     let wrong = checked.iter().flat_map(|c| &c.verdicts).any(|v| matches!(v, Verdict::Wrong(_)));
     if wrong {
@@ -78,14 +95,17 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     }
 }
 
-/// Checks the layers in parallel, each contender on `--threads` threads.
+/// Checks the layers in parallel, each contender on `--threads` threads. No layer is begun after
+/// a signal, or after `limit`.
 pub(super) fn check<'a>(
     problems: Vec<Unique<'a>>,
     field: &[&dyn Contender],
     options: &Options,
     seed: u64,
     interrupt: &Interrupt,
+    limit: Option<Duration>,
 ) -> Result<Vec<Checked<'a>>, Failure> {
+    let start = Instant::now();
     let pool = measure::pool(cpus().max(options.threads()))?;
     let progress = Progress::of("verify", problems.len());
     // The longest first, so that no thread is left alone with one at the end.
@@ -93,10 +113,10 @@ pub(super) fn check<'a>(
     queue.sort_by_key(|(_, problem)| Reverse(problem.layer.check().map_or(0, |s| s.macs)));
     let mut checked: Vec<(usize, Checked<'a>)> = pool.install(|| {
         let one = |(index, problem): (usize, Unique<'a>)| {
-            if interrupt.asked() {
+            if interrupt.asked() || limit.is_some_and(|limit| start.elapsed() > limit) {
                 return None;
             }
-            progress.at(&problem.layer);
+            progress.at(problem.layer);
             let checker = Checker::new(&problem.layer, seed);
             let verdicts =
                 field.iter().map(|contender| verdict(&checker, *contender, options)).collect();
@@ -124,34 +144,49 @@ fn print(
     checked: &[Checked<'_>],
     output: &mut Output,
 ) -> Result<(), Failure> {
+    if !output.json {
+        complaints(field, checked, output)?;
+        return output.table(&summary(field, checked));
+    }
     for Checked { problem, verdicts } in checked {
         for (contender, verdict) in field.iter().zip(verdicts) {
-            let names: Vec<String> = problem.uses.iter().map(|entry| label(entry)).collect();
-            if output.json {
-                let (verdict, why) = match verdict {
-                    Verdict::Right => ("right", None),
-                    Verdict::Wrong(why) => ("wrong", Some(why)),
-                    Verdict::Refused(why) => ("refused", Some(why)),
-                };
-                output.row(&json!({
-                    "layer": problem.layer.to_string(),
-                    "names": names,
-                    "contender": contender.name(),
-                    "verdict": verdict,
-                    "why": why,
-                }))?;
-            } else if let Verdict::Wrong(why) = verdict {
-                output.line(format_args!("WRONG: {why}"))?;
-                output.line(format_args!("       in {}", names.join(", ")))?;
-                output.line(format_args!(
-                    "       repeat: pointwise verify --layer {} --contender '^{}$'",
-                    problem.layer,
-                    contender.name()
-                ))?;
-            }
+            let (verdict, why) = match verdict {
+                Verdict::Right => ("right", None),
+                Verdict::Wrong(why) => ("wrong", Some(why)),
+                Verdict::Refused(why) => ("refused", Some(why)),
+            };
+            output.row(&json!({
+                "layer": problem.layer.to_string(),
+                "names": problem.uses.iter().map(|entry| label(entry)).collect::<Vec<_>>(),
+                "contender": contender.name(),
+                "verdict": verdict,
+                "why": why,
+            }))?;
         }
     }
-    output.table(&summary(field, checked))
+    Ok(())
+}
+
+/// Each wrong result: the layer, the kernel, the first wrong element, and how to see it again.
+pub(super) fn complaints(
+    field: &[&dyn Contender],
+    checked: &[Checked<'_>],
+    output: &mut Output,
+) -> Result<(), Failure> {
+    for Checked { problem, verdicts } in checked {
+        for (contender, verdict) in field.iter().zip(verdicts) {
+            let Verdict::Wrong(why) = verdict else { continue };
+            let names: Vec<String> = problem.uses.iter().map(|entry| label(entry)).collect();
+            output.line(format_args!("WRONG: {why}"))?;
+            output.line(format_args!("       in {}", names.join(", ")))?;
+            output.line(format_args!(
+                "       repeat: pointwise verify --layer {} --contender '^{}$'",
+                problem.layer,
+                contender.name()
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 /// A row for each contender: how many layers it got right.
@@ -175,4 +210,27 @@ pub(super) fn summary(field: &[&dyn Contender], checked: &[Checked<'_>]) -> Tabl
         ]);
     }
     table
+}
+
+/// The smallest problem of each kind: layout, stride, epilogue, head, and how outputs and pixels
+/// divide by the lanes.
+pub(super) fn kinds(mut problems: Vec<Unique<'_>>) -> Vec<Unique<'_>> {
+    let macs = |problem: &Unique<'_>| problem.layer.check().map_or(u128::MAX, |shape| shape.macs);
+    problems.sort_by_key(macs);
+    let smallest = problems.first().map_or(0, macs);
+    let mut seen = BTreeSet::new();
+    problems.retain(|problem| {
+        let layer = problem.layer;
+        let kind = format!(
+            "{} {:?} {} {} {} {:?}",
+            layer.layout,
+            layer.stride,
+            layer.residual,
+            layer.activation == Activation::None,
+            layer.h * layer.w == 1,
+            (layer.k.trailing_zeros().min(6), (layer.h * layer.w).trailing_zeros().min(4)),
+        );
+        macs(problem) <= QUICK_MACS.max(smallest) && seen.insert(kind)
+    });
+    problems
 }
