@@ -1,14 +1,12 @@
 //! What plans of one layer and of several have in common: a choice, bound to buffers at a run.
 
 use crate::branch::{Branch, MOST_BRANCHES, check_buffer};
-use crate::choose::{self, Candidate};
+use crate::choose::{self, Candidate, Problem};
 use crate::cpu::Cpu;
 use crate::drive::{Blocking, Destination, Output, Run, Task};
 use crate::panels::{Packed, Packing, Panel};
 use crate::pixels::Pixels;
-use crate::{
-    Error, Family, Isa, Kernel, Layer, Parameters, PlanOptions, Pool, Shape, View, kernels,
-};
+use crate::{Error, Isa, Kernel, Layer, Parameters, PlanOptions, Pool, Shape, View, kernels};
 use rayon::prelude::*;
 
 /// Branches that read one input, bound to a kernel, a blocking and a split.
@@ -82,30 +80,32 @@ impl Bound {
                 Branch::new(&wanted.layer, &shape, wanted.output, wanted.residual, &mut pixels)
             })
             .collect::<Result<Vec<Branch>, Error>>()?;
-        let all = choose::candidates(
-            &layer,
+        let problem = Problem::new(&layer, &pixels);
+        let (mut best, mut count) = (None::<Candidate>, 0);
+        choose::for_each_candidate(
             &branches,
-            &pixels,
+            &problem,
             Cpu::host(),
-            allowed.iter().copied(),
+            &allowed,
             options.blocking,
             options.threads,
+            |candidate| {
+                count += 1;
+                if best.is_none_or(|best| candidate.cycles < best.cycles) {
+                    best = Some(candidate);
+                }
+            },
         );
-        let mut ranked: Vec<Candidate> = all.collect();
-        ranked.sort_by(|a, b| a.cycles.total_cmp(&b.cycles));
-        let Candidate { kernel, blocking, split, cycles } = ranked[0];
+        let Candidate { kernel, blocking, split, cycles } = best.expect("a kernel is allowed");
         let packing = Packing::new(branches.iter().map(|branch| &branch.layer), kernel);
         let panels = packing.panels();
-        let step = match kernel.family() {
-            Family::Outputs => 1,
-            Family::Pixels => kernel.isa().lanes(),
-        };
+        let step = split.step(kernel, pixels.len());
         let tasks = choose::tasks(split, pixels.len(), panels.len(), step);
         let why = format!(
             "{} of {} candidates, {:.0} cycles estimated: {} panels of {} outputs, {} in blocks of \
              {} units, {} tasks of {} pixel parts × {} output parts",
             kernel.name(),
-            ranked.len(),
+            count,
             cycles,
             panels.len(),
             panels[0].count,

@@ -1,6 +1,7 @@
 //! What the cost model knows of a CPU.
 
 use crate::Isa;
+use crate::choose::TileCosts;
 use std::sync::OnceLock;
 
 /// The numbers of a CPU that kernels and blockings are chosen by.
@@ -21,10 +22,20 @@ pub(crate) struct Cpu {
     pub(crate) l1: usize,
     /// L2 cache of a core, bytes.
     pub(crate) l2: usize,
+    /// Lines of a set of L1.
+    pub(crate) l1_ways: usize,
+    /// Pages that the first level of the data TLB holds.
+    pub(crate) tlb_pages: f64,
+    /// Micro-operations started per cycle.
+    pub(crate) issue: f64,
     /// Bytes per cycle that a core streams from L2.
     pub(crate) l2_bytes: f64,
     /// Bytes per cycle that a core streams from the cache or memory behind L2.
     pub(crate) far_bytes: f64,
+    /// Cycles until another thread of a pool starts on its part.
+    pub(crate) wake: f64,
+    /// What its inner loops cost, where that is known.
+    pub(crate) tiles: TileCosts,
 }
 
 impl Cpu {
@@ -35,7 +46,7 @@ impl Cpu {
     }
 
     /// A middling core of either architecture: what is assumed where nothing better is known.
-    pub(crate) const fn generic() -> Cpu {
+    pub(crate) fn generic() -> Cpu {
         Cpu {
             fma_avx512: 2.0,
             fma_narrow: 2.0,
@@ -44,8 +55,13 @@ impl Cpu {
             fma_latency: 4.0,
             l1: 32 << 10,
             l2: 1 << 20,
+            l1_ways: 8,
+            tlb_pages: 64.0,
+            issue: 6.0,
             l2_bytes: 32.0,
             far_bytes: 8.0,
+            wake: 8000.0,
+            tiles: TileCosts::default(),
         }
     }
 
@@ -87,6 +103,14 @@ fn detect() -> Cpu {
             }
             _ => {}
         }
+        if family.0 == 0x1A {
+            (cpu.l2_bytes, cpu.far_bytes, cpu.issue, cpu.tlb_pages) = (40.8, 22.1, 8.0, 96.0);
+            for line in include_str!("../data/cpus/zen5.txt").lines() {
+                if let Some(tile) = line.strip_prefix("tile ") {
+                    cpu.tiles.add(tile);
+                }
+            }
+        }
     }
     // AMD's own leaf first: on its CPUs the other one is absent or, under some hypervisors, not
     // filled in.
@@ -105,7 +129,10 @@ fn detect() -> Cpu {
                 * cache.coherency_line_size()
                 * cache.sets();
             match (cache.level(), cache.cache_type()) {
-                (1, CacheType::Data) if size > 0 => cpu.l1 = size,
+                (1, CacheType::Data) if size > 0 => {
+                    cpu.l1 = size;
+                    cpu.l1_ways = cache.associativity();
+                }
                 (2, _) if size > 0 => cpu.l2 = size,
                 _ => {}
             }

@@ -34,6 +34,7 @@ mod tiles;
 mod view;
 
 pub use activation::Activation;
+pub use choose::Split;
 pub use drive::Blocking;
 pub use error::Error;
 pub use isa::Isa;

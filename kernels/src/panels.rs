@@ -88,6 +88,12 @@ impl Packing {
         panels
     }
 
+    /// How many panels a group has.
+    pub(crate) fn count(&self) -> usize {
+        let vectors = |part: &Part| (part.k / self.groups).div_ceil(self.lanes);
+        self.parts.iter().map(|part| vectors(part).div_ceil(self.most)).sum()
+    }
+
     /// Outputs of a group, with those that only fill the last vectors of branches.
     pub(crate) fn padded(&self) -> usize {
         self.parts.iter().map(|part| (part.k / self.groups).next_multiple_of(self.lanes)).sum()

@@ -141,7 +141,8 @@ pub trait Prepared: Send {
     }
 
     /// Stops threads that would go on spinning after the last run and disturb whoever is timed
-    /// next. Called after a sample, outside the time.
+    /// next. Called on the thread that called `run`, after a sample and outside the time; the
+    /// next run pays for starting them again, which must not be timed.
     fn settle(&mut self) {}
 }
 

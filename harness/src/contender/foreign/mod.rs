@@ -9,11 +9,10 @@
 //! A peer with one thread runs on the calling thread. With more, its own workers join the
 //! caller; the count is set before every run (OpenMP keeps it per calling thread) and read back.
 //! A worker that has nothing to do first spins, then sleeps. [`prepare_environment`] makes it
-//! spin for about a millisecond: longer than any gap between two runs of a sample, so that the
-//! peer never pays for a wake-up within its own sample, yet short enough that its workers are
-//! asleep soon after the next contender's warm-up begins. OpenMP runtimes would otherwise spin
-//! up to 5 ms (libgomp) or 200 ms (libiomp5), OpenBLAS 25 ms, all of it on the core that the
-//! next contender's second thread needs.
+//! spin for about a millisecond (OpenBLAS: half of one): longer than any gap between two runs
+//! of a sample, so that the peer never pays for a wake-up within its own sample. Then
+//! [`settle`](super::Prepared::settle) ends the workers, or the spinning, so that they don't
+//! take the core that the next contender's second thread needs.
 
 #[cfg(feature = "peer-gemm")]
 pub(super) mod gemm;
@@ -26,6 +25,7 @@ pub(super) mod xnnpack;
 use super::Refusal;
 use libloading::Library;
 use pointwise::{Activation, Isa};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// What brings the peers that a registry has.
@@ -47,48 +47,49 @@ pub fn peers_folder(given: Option<&Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("peers")
 }
 
-/// The environment variables that peers read when they are loaded, for an ISA cap, and the
-/// values wanted.
-pub fn environment(isa: Option<Isa>) -> Vec<(&'static str, &'static str)> {
-    let mut wanted = vec![
+/// The environment variables that peers read when they are loaded, for an ISA cap, and what they
+/// are to be; `None` where they are to be absent, for the peer does best on its own.
+pub fn environment(isa: Option<Isa>) -> Vec<(&'static str, Option<&'static str>)> {
+    let core = (isa == Some(Isa::Avx2)).then_some("Haswell");
+    vec![
         // Turns of libgomp's waiting loop, about 10 ns each.
-        ("GOMP_SPINCOUNT", "100000"),
+        ("GOMP_SPINCOUNT", Some("100000")),
+        // Without it libgomp sleeps at once when it has been called from several threads.
+        ("OMP_WAIT_POLICY", Some("active")),
         // Milliseconds, for a oneDNN built with Intel's OpenMP.
-        ("KMP_BLOCKTIME", "1"),
-        // 2²² cycles of the time-stamp counter.
-        ("OPENBLAS_THREAD_TIMEOUT", "22"),
-    ];
-    // On AMD's CPUs with AVX-512 it runs its AVX2 kernels unless told so, at half the speed.
-    match isa {
-        Some(Isa::Avx2) => wanted.push(("OPENBLAS_CORETYPE", "Haswell")),
-        None | Some(Isa::Avx512) if Isa::Avx512.is_available() && is_amd() => {
-            wanted.push(("OPENBLAS_CORETYPE", "SkylakeX"));
-        }
-        _ => {}
-    }
-    wanted
+        ("KMP_BLOCKTIME", Some("1")),
+        // 2²⁰ cycles of the time-stamp counter.
+        ("OPENBLAS_THREAD_TIMEOUT", Some("20")),
+        ("OPENBLAS_CORETYPE", core),
+        ("OPENBLAS_L2_SIZE", None),
+        ("ONEDNN_MAX_CPU_ISA", None),
+        ("DNNL_MAX_CPU_ISA", None),
+        ("ONEDNN_CPU_ISA_HINTS", None),
+        ("DNNL_CPU_ISA_HINTS", None),
+    ]
 }
 
-/// Whether the CPU is AMD's, as far as Linux tells.
-fn is_amd() -> bool {
-    std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("AuthenticAMD"))
-}
-
-/// Sets what [`environment`] wants and the user has not set, for peers that are loaded later.
-/// To be called first in `main`. Says whether it could: only while this process has a single
-/// thread can its environment be changed without a race, and only Linux tells.
+/// Sets what [`environment`] wants, for peers that are loaded later: a run shall depend on its
+/// options, and no peer be held back by what happens to be set on the machine. To be called
+/// first in `main`. Says whether it could: only while this process has a single thread can its
+/// environment be changed without a race, and only Linux tells.
 pub fn prepare_environment(isa: Option<Isa>) -> bool {
     let single = std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1);
     for (name, value) in environment(isa) {
-        if std::env::var_os(name).is_some() {
+        if std::env::var_os(name).as_deref() == value.map(OsStr::new) {
             continue;
         }
         if !single {
             return false;
         }
         // SAFETY: the kernel lists one task for this process, the calling thread, so that no
-        // other thread exists that could read the environment meanwhile or start one that does.
-        unsafe { std::env::set_var(name, value) };
+        // other thread exists that could use the environment meanwhile or start one that does.
+        unsafe {
+            match value {
+                Some(value) => std::env::set_var(name, value),
+                None => std::env::remove_var(name),
+            }
+        }
     }
     true
 }

@@ -121,6 +121,8 @@ functions! {
 struct OpenMp {
     set: unsafe extern "C" fn(c_int),
     get: unsafe extern "C" fn() -> c_int,
+    /// From OpenMP 5.0 on.
+    pause: Option<unsafe extern "C" fn(c_int) -> c_int>,
 }
 
 /// The loaded library with its engine.
@@ -147,10 +149,11 @@ impl Api {
         // SAFETY: `dnnl_version` returns a pointer to a constant of that type.
         let version = unsafe { &*(f.dnnl_version)().cast::<Version>() };
         // Looked up through the library's own handle, so that it is the runtime it runs on.
-        // SAFETY: every OpenMP runtime declares these two so.
+        // SAFETY: every OpenMP runtime declares them so.
         let openmp = unsafe {
+            let pause = library.get("omp_pause_resource_all").ok().map(|symbol| *symbol);
             match (library.get("omp_set_num_threads"), library.get("omp_get_max_threads")) {
-                (Ok(set), Ok(get)) => Some(OpenMp { set: *set, get: *get }),
+                (Ok(set), Ok(get)) => Some(OpenMp { set: *set, get: *get, pause }),
                 _ => None,
             }
         };
@@ -220,6 +223,16 @@ impl Api {
             return Ok(());
         }
         Err(Refusal::Failed(format!("{threads} OpenMP threads asked for, {got} set")))
+    }
+
+    /// Ends the workers that the calling thread has: they would spin on for a while, and count
+    /// as busy when another thread's are started, which then hardly spin at all.
+    pub(super) fn end_workers(&self) {
+        const SOFT: c_int = 1;
+        if let Some(OpenMp { pause: Some(pause), .. }) = &self.threads {
+            // SAFETY: it takes a plain integer, and is not called from a parallel region.
+            unsafe { pause(SOFT) };
+        }
     }
 
     /// The cap it was loaded with.

@@ -52,6 +52,12 @@ impl<'a> Convolution<'a> {
     pub(super) fn new(api: &'a Api, case: &Case<'_>, any_layout: bool) -> Result<Self, Refusal> {
         // Primitives divide their work among the threads that there are when they are created.
         api.set_threads(case.threads)?;
+        let chosen = Self::faster(api, case, any_layout);
+        api.end_workers();
+        chosen
+    }
+
+    fn faster(api: &'a Api, case: &Case<'_>, any_layout: bool) -> Result<Self, Refusal> {
         let mut fused = Self::bind(api, case, any_layout, Epilogue::Fused)?;
         let layer = case.layer;
         if layer.activation == Activation::None && !layer.residual {
@@ -164,6 +170,7 @@ impl Prepared for Convolution<'_> {
     fn output(&mut self) -> Vec<f32> {
         let plain = outputs(self.api, &self.layer, &self.shape, false);
         let read = plain.and_then(|plain| self.output.reordered(self.api, &self.stream, plain));
+        self.api.end_workers();
         // An output that cannot be read back was not computed.
         read.map_or_else(
             |_| vec![f32::NAN; self.shape.output_len],
@@ -178,6 +185,10 @@ impl Prepared for Convolution<'_> {
 
     fn setup_times(&self) -> Option<SetupTimes> {
         Some(self.setup)
+    }
+
+    fn settle(&mut self) {
+        self.api.end_workers();
     }
 }
 

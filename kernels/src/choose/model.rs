@@ -1,0 +1,411 @@
+//! The cost model: estimated cycles of a layer on a kernel, blocking and split.
+//!
+//! ```text
+//! cycles = groups · (packing + Σ over tiles (depth · step + operands + ends))
+//! step     = the busiest of: multiply-add pipes, load ports, issue, the chain's latency
+//! operands = bytes of panel and input ÷ bandwidth of the level they are found in; what exceeds
+//!            the steps is waited for, of the rest a small share
+//! ends     = start and store, by the form that the store takes
+//! ```
+//!
+//! Where an operand is found follows from its reuse distance, the bytes touched between two uses
+//! of it: a panel is used again after one unit of input, a unit after its block and one panel,
+//! all weights after a block. Padded lanes and tail tiles count as the work that they are.
+
+use super::Split;
+use super::terms::Terms;
+use crate::cpu::Cpu;
+use crate::drive::Blocking;
+use crate::pixels::{Even, Pixels};
+use crate::{Family, Kernel, Layer};
+
+const F32: f64 = 4.0;
+const LINE: f64 = 64.0;
+const PAGE: f64 = 4096.0;
+
+/// A layer as the model sees it, derived once for all candidates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Problem {
+    pub(crate) groups: usize,
+    /// Inputs of a group.
+    pub(crate) depth: usize,
+    /// Outputs of a group.
+    pub(crate) outputs: usize,
+    pub(crate) pixels: Pixels,
+    /// Longest even run of pixels in both tensors, and in the output alone.
+    run_both: usize,
+    run_output: usize,
+    /// Bytes of input, weights and output.
+    total: f64,
+}
+
+impl Problem {
+    pub(crate) fn new(layer: &Layer, pixels: &Pixels) -> Self {
+        let count = pixels.len() as f64;
+        let values = count * (layer.c + layer.k) as f64 + (layer.k * layer.c / layer.groups) as f64;
+        Problem {
+            groups: layer.groups,
+            depth: layer.c / layer.groups,
+            outputs: layer.k / layer.groups,
+            pixels: *pixels,
+            run_both: pixels.run(Even::Both),
+            run_output: pixels.run(Even::Output),
+            total: values * F32,
+        }
+    }
+
+    /// Whether the kernel can read this input where it lies, in pieces worth a tile.
+    pub(crate) fn in_place(&self, kernel: &Kernel) -> bool {
+        let input = &self.pixels.input;
+        match kernel.family() {
+            Family::Outputs => input.channel == 1 || input.pixel == 1,
+            Family::Pixels => input.pixel == 1 && self.run_both >= kernel.isa().lanes(),
+        }
+    }
+}
+
+/// Sizes that `total` is cut into by [`even_parts`](crate::pixels::even_parts): at most two.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    small: usize,
+    smalls: usize,
+    larges: usize,
+}
+
+impl Parts {
+    fn new(total: usize, most: usize) -> Self {
+        let parts = total.div_ceil(most).max(1);
+        Parts { small: total / parts, smalls: parts - total % parts, larges: total % parts }
+    }
+
+    fn count(&self) -> usize {
+        self.smalls + self.larges
+    }
+
+    /// Size and how often.
+    fn each(self) -> impl Iterator<Item = (usize, f64)> {
+        [(self.small, self.smalls as f64), (self.small + 1, self.larges as f64)]
+            .into_iter()
+            .filter(|(size, count)| *size > 0 && *count > 0.0)
+    }
+}
+
+/// What share of something with this reuse distance is still in a cache of this size: all up to
+/// three quarters of it, nothing from five quarters on.
+fn resident(distance: f64, size: f64) -> f64 {
+    (2.5 - 2.0 * distance / size).clamp(0.0, 1.0)
+}
+
+/// One kind of tile of a candidate.
+#[derive(Clone, Copy)]
+struct Tiles {
+    /// Tiles of the kind.
+    count: f64,
+    /// Broadcast values and vectors.
+    rows: usize,
+    vectors: usize,
+    /// Pixels and outputs that are wanted of it.
+    pixels: usize,
+    outputs: usize,
+}
+
+/// One candidate's estimate.
+pub(crate) struct Model<'a> {
+    pub(crate) problem: &'a Problem,
+    pub(crate) cpu: &'a Cpu,
+    pub(crate) terms: &'a Terms,
+    pub(crate) kernel: &'a Kernel,
+    pub(crate) blocking: Blocking,
+}
+
+impl Model<'_> {
+    /// Estimated cycles of the slowest part of a split.
+    pub(crate) fn cycles(&self, split: Split) -> f64 {
+        let Model { problem, kernel, blocking, terms, .. } = *self;
+        let lanes = kernel.isa().lanes();
+        let part = self.pixels_of_part(split);
+        let in_place = !blocking.pack;
+        let even = |both| if both { problem.run_both } else { problem.run_output };
+        let mut cycles = 0.0;
+        match kernel.family() {
+            Family::Outputs => {
+                let widths = Parts::new(problem.outputs.div_ceil(lanes), kernel.vectors());
+                let run = even(in_place).min(part);
+                let runs = part as f64 / run as f64;
+                let heights = Parts::new(run, kernel.rows());
+                let units = heights.count() as f64 * runs;
+                let share = panels_of_part(widths.count(), split) / widths.count() as f64;
+                let ragged = problem.outputs % lanes;
+                for (vectors, wide) in widths.each() {
+                    for (rows, high) in heights.each() {
+                        let tiles = Tiles {
+                            count: wide * high * runs * share,
+                            rows,
+                            vectors,
+                            pixels: rows,
+                            outputs: vectors * lanes,
+                        };
+                        cycles += self.tiles(&tiles, units, widths.count() as f64 * share);
+                    }
+                }
+                // The last panel of a ragged count, through the spill, its last lanes one by one.
+                if ragged != 0 && problem.pixels.output.channel == 1 {
+                    let vectors = widths.small as f64;
+                    cycles += share
+                        * (units * (terms.finish + terms.panel)
+                            + part as f64
+                                * (vectors * (terms.spilled - terms.vector)
+                                    + ragged as f64 * terms.single));
+                }
+                if blocking.pack {
+                    cycles += self.packing(part, units);
+                }
+            }
+            Family::Pixels => {
+                let heights = Parts::new(problem.outputs, kernel.rows());
+                let share = panels_of_part(heights.count(), split) / heights.count() as f64;
+                let panels = heights.count() as f64 * share;
+                let across = !in_place && problem.run_output < 8 * lanes;
+                let run = if across { part } else { even(in_place).min(part) };
+                let runs = part as f64 / run as f64;
+                let vectors = if in_place { run / lanes } else { run.div_ceil(lanes) };
+                let rest = if in_place { run % lanes } else { 0 };
+                let widths = Parts::new(vectors, kernel.vectors());
+                let units = (widths.count() + usize::from(rest > 0)) as f64 * runs;
+                let last = if rest == 0 && run % lanes != 0 { lanes - run % lanes } else { 0 };
+                for (rows, high) in heights.each() {
+                    for (vectors, wide) in widths.each() {
+                        let tiles = Tiles {
+                            count: wide * high * runs * share,
+                            rows,
+                            vectors,
+                            pixels: vectors * lanes,
+                            outputs: rows,
+                        };
+                        cycles += self.tiles(&tiles, units, panels);
+                    }
+                    let mut tail = Tiles {
+                        count: high * runs * share,
+                        rows,
+                        vectors: 1,
+                        pixels: rest,
+                        outputs: rows,
+                    };
+                    if rest > 0 {
+                        cycles += self.tiles(&tail, units, panels);
+                        cycles += tail.count * self.partial(rows as f64, 1.0, rest % lanes);
+                    } else if last > 0 && problem.pixels.output.pixel == 1 {
+                        tail.vectors = widths.small;
+                        cycles += tail.count
+                            * self.partial(rows as f64, widths.small as f64, lanes - last);
+                    }
+                }
+                if across {
+                    // Units that straddle the end of a run are stored element by element.
+                    let ends = (part as f64 / problem.run_output as f64 - 1.0).max(0.0);
+                    let width = (part as f64 / units).min(part as f64);
+                    cycles +=
+                        ends.min(units) * width * problem.outputs as f64 * share * terms.uneven;
+                }
+                if blocking.pack {
+                    cycles += self.packing(part, units);
+                } else if rest > 0 {
+                    cycles += runs * problem.depth as f64 * (terms.channel + terms.copy);
+                }
+            }
+        }
+        let wake = if split.pixels * split.panels > 1 { self.cpu.wake } else { 0.0 };
+        cycles * problem.groups as f64 + wake
+    }
+
+    /// Pixels of the largest part.
+    fn pixels_of_part(&self, split: Split) -> usize {
+        let count = self.problem.pixels.len();
+        let step = split.step(self.kernel, count);
+        (count.div_ceil(step).div_ceil(split.pixels) * step).min(count)
+    }
+
+    /// What storing a last vector of which only some lanes are wanted adds to a tile.
+    fn partial(&self, rows: f64, vectors: f64, lanes: usize) -> f64 {
+        let terms = self.terms;
+        terms.finish
+            + rows * (vectors * (terms.spilled - terms.vector) + lanes as f64 * terms.single)
+    }
+
+    /// Cycles of one kind of tile: steps, operands, ends.
+    fn tiles(&self, tiles: &Tiles, units: f64, panels: f64) -> f64 {
+        let Model { problem, cpu, terms, kernel, blocking } = *self;
+        let isa = kernel.isa();
+        let lanes = isa.lanes() as f64;
+        let depth = problem.depth as f64;
+        let (m, v) = (tiles.rows as f64, tiles.vectors as f64);
+
+        // A step of the reduction.
+        let fmas = m * v;
+        let outputs_in_lanes = kernel.family() == Family::Outputs;
+        let rows = outputs_in_lanes && problem.pixels.input.channel == 1;
+        let (step, ends) =
+            cpu.tiles.get(isa, rows, tiles.rows, tiles.vectors).unwrap_or_else(|| {
+                let broadcasts = if tiles.vectors == 1 { 0.0 } else { m };
+                let step = (fmas / cpu.fma(isa))
+                    .max((m + v) / cpu.loads(isa))
+                    .max((fmas + broadcasts + v + 3.0) / cpu.issue)
+                    .max(cpu.fma_latency);
+                (step, fmas * terms.vector)
+            });
+        let core = depth * step;
+
+        // Operands: the panel of weights and the unit of input.
+        let (panel, unit) = if outputs_in_lanes {
+            (depth * v * lanes * F32, depth * m * F32)
+        } else {
+            (depth * m * F32, depth * v * lanes * F32)
+        };
+        let block = (blocking.units as f64).min(units).max(1.0);
+        let blocks = (units / block).ceil();
+        let straight = blocking.pack || rows;
+        // In place, channel by channel: whole cache lines of as many pages as there are channels.
+        let (unit_bytes, pages) = if straight {
+            (unit, 0.0)
+        } else {
+            let pitch = problem.pixels.input.channel as f64 * F32;
+            let width = unit / depth;
+            let mut lines = ((width + LINE - F32) / LINE).max(1.0);
+            if !outputs_in_lanes && problem.pixels.input.channel % 16 == 0 {
+                lines = (width / LINE).ceil();
+            }
+            let pages =
+                if pitch * depth > cpu.tlb_pages * PAGE { (pitch / PAGE).min(1.0) } else { 0.0 };
+            (lines * LINE * depth, pages)
+        };
+        let l1 = cpu.l1 as f64 * terms.l1_share;
+        let l2 = cpu.l2 as f64 * terms.l2_share;
+        // Channels a multiple of 4 KB apart share one set of L1.
+        let pitch = if blocking.pack {
+            0
+        } else if rows {
+            problem.pixels.input.pixel
+        } else {
+            problem.pixels.input.channel
+        };
+        let sets = self.sets(pitch);
+        let l1_input = if straight { l1 } else { l1 * sets };
+        let weights = panel * panels;
+        let all = block * unit_bytes;
+
+        let panel_again = resident(panel + unit_bytes, l1);
+        let unit_again = resident(all + panel, l1_input);
+        let unit_in_l2 = resident(all + panel, l2);
+        let panel_in_l2 = resident(weights + all, l2);
+        let input_in_l2 = if blocking.pack {
+            unit_in_l2
+        } else {
+            resident(problem.total, cpu.l2 as f64 * terms.l2_share)
+        };
+
+        // Cycles to bring an operand of which these shares are in L1, and of the rest in L2.
+        let bring = |bytes: f64, near: f64, l2: f64| {
+            let beyond = (1.0 - near) * bytes;
+            (beyond * l2 / cpu.l2_bytes, beyond * (1.0 - l2) / cpu.far_bytes)
+        };
+        let first_unit = blocks / units;
+        let first_panel = 1.0 / panels;
+        let mut waits = 0.0;
+        for (unit_share, near_unit, l2_unit) in [
+            (first_panel, if blocking.pack { resident(all, l1) } else { 0.0 }, input_in_l2),
+            (1.0 - first_panel, unit_again, unit_in_l2),
+        ] {
+            for (panel_share, near_panel, l2_panel) in
+                [(first_unit, 0.0, panel_in_l2), (1.0 - first_unit, panel_again, 1.0)]
+            {
+                let share = unit_share * panel_share;
+                if share <= 0.0 {
+                    continue;
+                }
+                let (a2, a3) = bring(unit_bytes, near_unit, l2_unit);
+                let (b2, b3) = bring(panel, near_panel, l2_panel);
+                let (near, far) = (a2 + b2, a3 + b3);
+                let memory = near + far;
+                let wait = (memory - core).max(0.0)
+                    + memory.min(core) * (near * terms.leak + far * terms.far_leak)
+                        / memory.max(1e-9);
+                waits += share * wait;
+            }
+        }
+        // Every step touches another page.
+        waits += depth * pages * terms.page;
+        // Rows that share sets of L1 push each other's lines out before they are used up.
+        if rows && !blocking.pack {
+            let ways = cpu.l1_ways as f64 - 2.0;
+            let distinct = (64.0 * sets).max(1.0);
+            let excess = (m / distinct - ways).max(0.0);
+            if excess > 0.0 {
+                waits += depth * excess.min(m) * terms.alias;
+            }
+        }
+        // Vectors that straddle two lines.
+        if !outputs_in_lanes && !blocking.pack && problem.pixels.input.channel % isa.lanes() != 0 {
+            waits += depth * v * terms.straddle * (lanes / 16.0);
+        }
+
+        // Ends: start and store.
+        let output = &problem.pixels.output;
+        let across = if outputs_in_lanes { output.channel != 1 } else { output.pixel != 1 };
+        let store = if across {
+            let elements = (tiles.pixels * tiles.outputs) as f64;
+            let each = if tiles.rows >= 4 { terms.across } else { terms.across_few };
+            terms.finish + elements * each + v * lanes * terms.lane
+        } else {
+            ends
+        };
+        tiles.count * (core + waits + terms.tile + terms.step * depth + store)
+            + (tiles.count / units.max(1.0)) * blocks * terms.panel
+    }
+
+    /// Share of L1's sets that addresses this many elements apart fall into.
+    fn sets(&self, pitch: usize) -> f64 {
+        if pitch == 0 {
+            return 1.0;
+        }
+        let bytes = pitch * size_of::<f32>();
+        let power = 1usize << bytes.trailing_zeros().min(12);
+        (64.0 / power as f64).min(1.0)
+    }
+
+    /// Cycles of packing a part's pixels.
+    fn packing(&self, part: usize, units: f64) -> f64 {
+        let Model { problem, terms, kernel, cpu, .. } = *self;
+        let lanes = kernel.isa().lanes() as f64;
+        let depth = problem.depth as f64;
+        let elements = part as f64 * depth;
+        let input = &problem.pixels.input;
+        let bytes = elements * F32 * 2.0;
+        let l2 = resident(problem.total, cpu.l2 as f64 * terms.l2_share);
+        let bring = bytes * (l2 / cpu.l2_bytes + (1.0 - l2) / cpu.far_bytes);
+        let cycles = if input.channel == 1 {
+            match kernel.family() {
+                Family::Outputs => elements / lanes * terms.copy + part as f64 * 10.0,
+                Family::Pixels if depth >= 8.0 => elements * terms.transpose,
+                Family::Pixels => elements * terms.gather,
+            }
+        } else if input.pixel == 1 {
+            let pieces = units * depth * (part as f64 / units / lanes).ceil().max(1.0);
+            let pages = if input.channel as f64 * F32 * depth > cpu.tlb_pages * PAGE {
+                terms.page
+            } else {
+                0.0
+            };
+            units * depth * (terms.channel + pages) + pieces * terms.copy
+        } else if input.pixel == 2 {
+            units * depth * terms.channel + elements * terms.second
+        } else {
+            units * depth * terms.channel + elements * terms.gather
+        };
+        cycles.max(bring) + units * terms.block
+    }
+}
+
+/// Panels of the largest part.
+fn panels_of_part(panels: usize, split: Split) -> f64 {
+    panels.div_ceil(split.panels) as f64
+}
