@@ -254,7 +254,7 @@ fn an_interrupted_bench_keeps_what_was_measured() {
     assert!(fine(here.path(), &["rank", "run.jsonl.partial"]).contains("pointwise"));
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn an_interrupted_verify_says_so() {
     let here = folder();
@@ -274,9 +274,6 @@ fn an_interrupted_verify_says_so() {
     };
     while catches() == Some(false) {
         std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    if catches().is_none() {
-        return;
     }
     // Catching it and remembering it are two steps.
     std::thread::sleep(std::time::Duration::from_millis(50));
