@@ -5,3 +5,9 @@
 //! registry, so that a new layer or kernel needs no line here.
 
 pub mod counted;
+pub mod timed;
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
