@@ -23,10 +23,10 @@ pub fn reference(
     reference_of(layer, input, &Parameters { weights, bias, slopes: None }, residual)
 }
 
-/// [`reference`] with all the parameters that a layer can have.
+/// [`reference()`] with all the parameters that a layer can have.
 ///
 /// # Errors
-/// Those of [`reference`]; [`Error::BadSlope`].
+/// Those of [`reference()`]; [`Error::BadSlope`].
 pub fn reference_of(
     layer: &Layer,
     input: &[f32],
