@@ -68,6 +68,65 @@ pub(crate) unsafe fn finish(isa: Isa, pass: &Pass) {
     }
 }
 
+/// A function of a value and its channel's slope. A trait and not a closure, because only methods
+/// can be made to inline: a call would leave the ISA's features behind.
+trait Curve {
+    fn of(&self, v: f32, slope: f32) -> f32;
+}
+
+/// Activations without parameters, as types.
+macro_rules! curves {
+    ($($name:ident $function:ident;)*) => { $(
+        struct $name;
+        impl Curve for $name {
+            #[inline(always)]
+            fn of(&self, v: f32, _: f32) -> f32 {
+                curves::$function(v)
+            }
+        }
+    )* };
+}
+
+curves! {
+    HardSwish hard_swish;
+    HardSigmoid hard_sigmoid;
+    Sigmoid sigmoid;
+    Silu silu;
+    Tanh tanh;
+    Gelu gelu;
+}
+
+/// The slope given with each value.
+struct Prelu;
+
+impl Curve for Prelu {
+    #[inline(always)]
+    fn of(&self, v: f32, slope: f32) -> f32 {
+        curves::leaky(v, slope)
+    }
+}
+
+/// One slope for all.
+struct Leaky(f32);
+
+impl Curve for Leaky {
+    #[inline(always)]
+    fn of(&self, v: f32, _: f32) -> f32 {
+        curves::leaky(v, self.0)
+    }
+}
+
+/// Bounds, infinite where there are none.
+struct Bounds(f32, f32);
+
+impl Curve for Bounds {
+    #[inline(always)]
+    fn of(&self, v: f32, _: f32) -> f32 {
+        let v = if v < self.0 { self.0 } else { v };
+        if v > self.1 { self.1 } else { v }
+    }
+}
+
 /// # Safety
 /// As [`finish`].
 #[inline(always)]
@@ -75,18 +134,18 @@ unsafe fn by_activation<const N: usize>(pass: &Pass) {
     // SAFETY: by contract.
     unsafe {
         match pass.activation {
-            Activation::LeakyRelu { slope } => lines::<N>(pass, |v, _| curves::leaky(v, slope)),
-            Activation::Prelu => lines::<N>(pass, curves::leaky),
-            Activation::HardSwish => lines::<N>(pass, |v, _| curves::hard_swish(v)),
-            Activation::HardSigmoid => lines::<N>(pass, |v, _| curves::hard_sigmoid(v)),
-            Activation::Sigmoid => lines::<N>(pass, |v, _| curves::sigmoid(v)),
-            Activation::Silu => lines::<N>(pass, |v, _| curves::silu(v)),
-            Activation::Tanh => lines::<N>(pass, |v, _| curves::tanh(v)),
-            Activation::Gelu => lines::<N>(pass, |v, _| curves::gelu(v)),
-            clamp @ (Activation::None
-            | Activation::Relu
-            | Activation::Relu6
-            | Activation::Clamp { .. }) => lines::<N>(pass, |v, _| clamp.apply(v)),
+            Activation::LeakyRelu { slope } => lines::<N>(pass, &Leaky(slope)),
+            Activation::Prelu => lines::<N>(pass, &Prelu),
+            Activation::HardSwish => lines::<N>(pass, &HardSwish),
+            Activation::HardSigmoid => lines::<N>(pass, &HardSigmoid),
+            Activation::Sigmoid => lines::<N>(pass, &Sigmoid),
+            Activation::Silu => lines::<N>(pass, &Silu),
+            Activation::Tanh => lines::<N>(pass, &Tanh),
+            Activation::Gelu => lines::<N>(pass, &Gelu),
+            Activation::None => lines::<N>(pass, &Bounds(f32::NEG_INFINITY, f32::INFINITY)),
+            Activation::Relu => lines::<N>(pass, &Bounds(0.0, f32::INFINITY)),
+            Activation::Relu6 => lines::<N>(pass, &Bounds(0.0, 6.0)),
+            Activation::Clamp { lo, hi } => lines::<N>(pass, &Bounds(lo, hi)),
         }
     }
 }
@@ -107,7 +166,7 @@ struct Line {
 /// # Safety
 /// As [`finish`].
 #[inline(always)]
-unsafe fn lines<const N: usize>(pass: &Pass, f: impl Fn(f32, f32) -> f32) {
+unsafe fn lines<const N: usize>(pass: &Pass, f: &impl Curve) {
     let along_channels = pass.y_channel == 1 || pass.y_pixel != 1;
     let (outer, count) =
         if along_channels { (pass.pixels, pass.channels) } else { (pass.channels, pass.pixels) };
@@ -136,7 +195,7 @@ unsafe fn lines<const N: usize>(pass: &Pass, f: impl Fn(f32, f32) -> f32) {
                 slope_step: usize::from(along_channels),
                 count,
             };
-            each::<N>(&line, &f);
+            each::<N>(&line, f);
         }
     }
 }
@@ -146,7 +205,7 @@ unsafe fn lines<const N: usize>(pass: &Pass, f: impl Fn(f32, f32) -> f32) {
 /// # Safety
 /// As [`finish`], for the elements of the line.
 #[inline(always)]
-unsafe fn each<const N: usize>(line: &Line, f: &impl Fn(f32, f32) -> f32) {
+unsafe fn each<const N: usize>(line: &Line, f: &impl Curve) {
     let adjacent = line.y_step == 1 && (line.residual.is_null() || line.residual_step == 1);
     // Whole vectors in a loop of their own, so that they stay in registers.
     let whole = if adjacent { line.count / N * N } else { 0 };
@@ -169,7 +228,11 @@ unsafe fn each<const N: usize>(line: &Line, f: &impl Fn(f32, f32) -> f32) {
             if !line.slopes.is_null() && line.slope_step == 1 {
                 slopes = line.slopes.add(at).cast::<[f32; N]>().read_unaligned();
             }
-            y.write_unaligned(core::array::from_fn(|i| f(v[i], slopes[i])));
+            // Not `array::from_fn`: it may stay a call, outside the ISA's features.
+            for (v, slope) in v.iter_mut().zip(&slopes) {
+                *v = f.of(*v, *slope);
+            }
+            y.write_unaligned(v);
         }
     }
     for at in (whole..line.count).step_by(N) {
@@ -186,7 +249,9 @@ unsafe fn each<const N: usize>(line: &Line, f: &impl Fn(f32, f32) -> f32) {
                     slopes[i] = *line.slopes.add((at + i) * line.slope_step);
                 }
             }
-            let v: [f32; N] = core::array::from_fn(|i| f(v[i], slopes[i]));
+            for (v, slope) in v.iter_mut().zip(&slopes) {
+                *v = f.of(*v, *slope);
+            }
             for (i, v) in v[..count].iter().enumerate() {
                 *line.y.add((at + i) * line.y_step) = *v;
             }
