@@ -4,10 +4,14 @@ use crate::branch::{Branch, MOST_BRANCHES, check_buffer};
 use crate::choose::{self, Candidate, Problem};
 use crate::cpu::Cpu;
 use crate::drive::{Blocking, Destination, Output, Run, Task};
+use crate::environment::DefaultEnvironment;
 use crate::panels::{Packed, Packing, Panel};
 use crate::pixels::Pixels;
 use crate::{Error, Isa, Kernel, Layer, Parameters, PlanOptions, Pool, Shape, View, kernels};
 use rayon::prelude::*;
+
+/// The most parts that work is cut into.
+const MOST_THREADS: usize = 1024;
 
 /// Branches that read one input, bound to a kernel, a blocking and a split.
 #[derive(Clone, Debug)]
@@ -49,6 +53,8 @@ impl Bound {
         input: Option<View>,
         options: &PlanOptions,
     ) -> Result<Bound, Error> {
+        // The estimates raise exceptions, which a host may have unmasked.
+        let _environment = DefaultEnvironment::enter();
         if wanted.is_empty() || wanted.len() > MOST_BRANCHES {
             return Err(Error::BadBranchCount { given: wanted.len(), most: MOST_BRANCHES });
         }
@@ -57,7 +63,7 @@ impl Bound {
         layer.k = wanted
             .iter()
             .try_fold(0usize, |sum, branch| sum.checked_add(branch.layer.k))
-            .ok_or(Error::TooLarge { what: "output", sizes: vec![layer.k] })?;
+            .ok_or_else(|| Error::TooLarge { what: "output", sizes: vec![layer.k] })?;
         let shape = layer.check()?;
         let options = options.with_environment()?;
         if options.threads == 0 {
@@ -88,7 +94,7 @@ impl Bound {
             Cpu::host(),
             &allowed,
             options.blocking,
-            options.threads,
+            options.threads.min(MOST_THREADS),
             |candidate| {
                 count += 1;
                 if best.is_none_or(|best| candidate.cycles < best.cycles) {
@@ -98,7 +104,7 @@ impl Bound {
         );
         let Candidate { kernel, blocking, split, cycles } = best.expect("a kernel is allowed");
         let packing = Packing::new(branches.iter().map(|branch| &branch.layer), kernel);
-        let panels = packing.panels();
+        let panels = packing.panels()?;
         let step = split.step(kernel, pixels.len());
         let tasks = choose::tasks(split, pixels.len(), panels.len(), step);
         let why = format!(
@@ -202,6 +208,7 @@ impl Bound {
             destinations: &destinations[..self.branches.len()],
         };
         let task = |index: usize| {
+            let _environment = DefaultEnvironment::enter();
             // SAFETY: the lengths were checked, the packing too; the kernel's ISA was checked
             // when the plan was made; tasks are disjoint by construction, and border rows are
             // dealt out by task number.

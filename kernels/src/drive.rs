@@ -13,7 +13,6 @@
 //! is a few pixels and the panel the vectors; with pixels in lanes the other way round.
 
 use crate::branch::Branch;
-use crate::environment::DefaultEnvironment;
 use crate::memory::with_scratch;
 use crate::micro::Line;
 use crate::panels::{Packed, Panel};
@@ -122,9 +121,10 @@ pub(crate) fn scratch_len(
         Family::Outputs => kernel.rows(),
         Family::Pixels => kernel.columns(),
     };
-    row_pitch(depth)
-        .checked_mul(unit * blocking.units)
-        .ok_or(Error::TooLarge { what: "scratch", sizes: vec![depth, unit, blocking.units] })
+    row_pitch(depth).checked_mul(unit * blocking.units).ok_or_else(|| Error::TooLarge {
+        what: "scratch",
+        sizes: vec![depth, unit, blocking.units],
+    })
 }
 
 /// Pitch of packed rows of `depth` inputs: an odd number of cache lines, so that the rows of a
@@ -144,7 +144,6 @@ impl Run<'_> {
     /// the CPU runs the kernel, and no other task that runs meanwhile shares a pixel and a panel
     /// with this one.
     pub(crate) unsafe fn task(&self, task: &Task) -> Result<(), Error> {
-        let _environment = DefaultEnvironment::enter();
         let len = scratch_len(self.layer, self.kernel, self.blocking)?;
         with_scratch(len, |scratch| {
             // SAFETY: by contract.

@@ -38,55 +38,114 @@ pub(crate) struct Pass {
 pub(crate) unsafe fn finish(isa: Isa, pass: &Pass) {
     /// # Safety
     /// As [`finish`], for the ISA of `S`.
-    unsafe fn on<S: Vector>(pass: &Pass) {
-        struct Call<'a, S>(&'a Pass, core::marker::PhantomData<S>);
-        impl<S: Vector> NullaryFnOnce for Call<'_, S> {
+    unsafe fn on<S: Vector, const N: usize>(pass: &Pass) {
+        struct Call<'a, const N: usize>(&'a Pass);
+        impl<const N: usize> NullaryFnOnce for Call<'_, N> {
             type Output = ();
             #[inline(always)]
             fn call(self) {
                 // SAFETY: the contract of `finish`, whose only caller this is.
-                unsafe { by_activation::<S>(self.0) }
+                unsafe { by_activation::<N>(self.0) }
             }
         }
         // SAFETY: the caller vouches for the ISA.
         let simd = unsafe { S::assume_available() };
-        simd.call(Call::<S>(pass, core::marker::PhantomData));
+        simd.call(Call::<N>(pass));
     }
     // SAFETY: by contract.
     unsafe {
         match isa {
-            Isa::Scalar => on::<pulp::Scalar>(pass),
+            Isa::Scalar => on::<pulp::Scalar, 1>(pass),
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => on::<pulp::aarch64::Neon>(pass),
+            Isa::Neon => on::<pulp::aarch64::Neon, 4>(pass),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => on::<pulp::x86::V3>(pass),
+            Isa::Avx2 => on::<pulp::x86::V3, 8>(pass),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => on::<pulp::x86::V4>(pass),
+            Isa::Avx512 => on::<pulp::x86::V4, 16>(pass),
             #[allow(unreachable_patterns)]
-            _ => on::<pulp::Scalar>(pass),
+            _ => on::<pulp::Scalar, 1>(pass),
         }
+    }
+}
+
+/// A function of a value and its channel's slope. A trait and not a closure, because only methods
+/// can be made to inline: a call would leave the ISA's features behind.
+trait Curve {
+    fn of(&self, v: f32, slope: f32) -> f32;
+}
+
+/// Activations without parameters, as types.
+macro_rules! curves {
+    ($($name:ident $function:ident;)*) => { $(
+        struct $name;
+        impl Curve for $name {
+            #[inline(always)]
+            fn of(&self, v: f32, _: f32) -> f32 {
+                curves::$function(v)
+            }
+        }
+    )* };
+}
+
+curves! {
+    HardSwish hard_swish;
+    HardSigmoid hard_sigmoid;
+    Sigmoid sigmoid;
+    Silu silu;
+    Tanh tanh;
+    Gelu gelu;
+}
+
+/// The slope given with each value.
+struct Prelu;
+
+impl Curve for Prelu {
+    #[inline(always)]
+    fn of(&self, v: f32, slope: f32) -> f32 {
+        curves::leaky(v, slope)
+    }
+}
+
+/// One slope for all.
+struct Leaky(f32);
+
+impl Curve for Leaky {
+    #[inline(always)]
+    fn of(&self, v: f32, _: f32) -> f32 {
+        curves::leaky(v, self.0)
+    }
+}
+
+/// Bounds, infinite where there are none.
+struct Bounds(f32, f32);
+
+impl Curve for Bounds {
+    #[inline(always)]
+    fn of(&self, v: f32, _: f32) -> f32 {
+        let v = if v < self.0 { self.0 } else { v };
+        if v > self.1 { self.1 } else { v }
     }
 }
 
 /// # Safety
 /// As [`finish`].
 #[inline(always)]
-unsafe fn by_activation<S: Vector>(pass: &Pass) {
+unsafe fn by_activation<const N: usize>(pass: &Pass) {
     // SAFETY: by contract.
     unsafe {
         match pass.activation {
-            Activation::LeakyRelu { slope } => lines::<S>(pass, |v, _| curves::leaky(v, slope)),
-            Activation::Prelu => lines::<S>(pass, curves::leaky),
-            Activation::HardSwish => lines::<S>(pass, |v, _| curves::hard_swish(v)),
-            Activation::HardSigmoid => lines::<S>(pass, |v, _| curves::hard_sigmoid(v)),
-            Activation::Sigmoid => lines::<S>(pass, |v, _| curves::sigmoid(v)),
-            Activation::Silu => lines::<S>(pass, |v, _| curves::silu(v)),
-            Activation::Tanh => lines::<S>(pass, |v, _| curves::tanh(v)),
-            Activation::Gelu => lines::<S>(pass, |v, _| curves::gelu(v)),
-            clamp @ (Activation::None
-            | Activation::Relu
-            | Activation::Relu6
-            | Activation::Clamp { .. }) => lines::<S>(pass, |v, _| clamp.apply(v)),
+            Activation::LeakyRelu { slope } => lines::<N>(pass, &Leaky(slope)),
+            Activation::Prelu => lines::<N>(pass, &Prelu),
+            Activation::HardSwish => lines::<N>(pass, &HardSwish),
+            Activation::HardSigmoid => lines::<N>(pass, &HardSigmoid),
+            Activation::Sigmoid => lines::<N>(pass, &Sigmoid),
+            Activation::Silu => lines::<N>(pass, &Silu),
+            Activation::Tanh => lines::<N>(pass, &Tanh),
+            Activation::Gelu => lines::<N>(pass, &Gelu),
+            Activation::None => lines::<N>(pass, &Bounds(f32::NEG_INFINITY, f32::INFINITY)),
+            Activation::Relu => lines::<N>(pass, &Bounds(0.0, f32::INFINITY)),
+            Activation::Relu6 => lines::<N>(pass, &Bounds(0.0, 6.0)),
+            Activation::Clamp { lo, hi } => lines::<N>(pass, &Bounds(lo, hi)),
         }
     }
 }
@@ -107,7 +166,7 @@ struct Line {
 /// # Safety
 /// As [`finish`].
 #[inline(always)]
-unsafe fn lines<S: Vector>(pass: &Pass, f: impl Fn(f32, f32) -> f32) {
+unsafe fn lines<const N: usize>(pass: &Pass, f: &impl Curve) {
     let along_channels = pass.y_channel == 1 || pass.y_pixel != 1;
     let (outer, count) =
         if along_channels { (pass.pixels, pass.channels) } else { (pass.channels, pass.pixels) };
@@ -136,74 +195,66 @@ unsafe fn lines<S: Vector>(pass: &Pass, f: impl Fn(f32, f32) -> f32) {
                 slope_step: usize::from(along_channels),
                 count,
             };
-            each::<S>(&line, &f);
+            each::<N>(&line, f);
         }
     }
 }
 
-/// Finishes one line, a vector's worth at a time; the last one is filled up.
+/// Finishes one line, `N` values at a time; the last ones are filled up.
 ///
 /// # Safety
 /// As [`finish`], for the elements of the line.
 #[inline(always)]
-unsafe fn each<S: Vector>(line: &Line, f: &impl Fn(f32, f32) -> f32) {
-    const MOST: usize = 16;
-    let lanes = S::F32_LANES.min(MOST);
-    let mut slopes = [1.0; MOST];
-    let mut at = 0;
-    while at < line.count {
-        let count = lanes.min(line.count - at);
-        // SAFETY: elements at..at + count of the line.
+unsafe fn each<const N: usize>(line: &Line, f: &impl Curve) {
+    let adjacent = line.y_step == 1 && (line.residual.is_null() || line.residual_step == 1);
+    // Whole vectors in a loop of their own, so that they stay in registers.
+    let whole = if adjacent { line.count / N * N } else { 0 };
+    let mut slopes = [1.0; N];
+    if !line.slopes.is_null() && line.slope_step == 0 && line.count > 0 {
+        // SAFETY: the one slope of the line.
+        slopes = [unsafe { *line.slopes }; N];
+    }
+    for at in (0..whole).step_by(N) {
+        // SAFETY: elements at..at + N of the line, adjacent.
         unsafe {
-            let y = line.y.add(at * line.y_step);
-            let mut v = gather::<MOST>(y, line.y_step, count, lanes);
+            let y = line.y.add(at).cast::<[f32; N]>();
+            let mut v = y.read_unaligned();
             if !line.residual.is_null() {
-                let from = line.residual.add(at * line.residual_step);
-                let residual = gather::<MOST>(from, line.residual_step, count, lanes);
-                for (v, residual) in v[..lanes].iter_mut().zip(&residual[..lanes]) {
+                let residual = line.residual.add(at).cast::<[f32; N]>().read_unaligned();
+                for (v, residual) in v.iter_mut().zip(residual) {
                     *v += residual;
                 }
             }
-            if !line.slopes.is_null() {
-                let from = line.slopes.add(at * line.slope_step);
-                slopes = gather::<MOST>(from, line.slope_step, count, lanes);
+            if !line.slopes.is_null() && line.slope_step == 1 {
+                slopes = line.slopes.add(at).cast::<[f32; N]>().read_unaligned();
             }
-            for (v, slope) in v[..lanes].iter_mut().zip(&slopes[..lanes]) {
-                *v = f(*v, *slope);
+            // Not `array::from_fn`: it may stay a call, outside the ISA's features.
+            for (v, slope) in v.iter_mut().zip(&slopes) {
+                *v = f.of(*v, *slope);
             }
-            if line.y_step == 1 && count == lanes {
-                core::ptr::copy_nonoverlapping(v.as_ptr(), y, lanes);
-            } else {
-                for (i, v) in v[..count].iter().enumerate() {
-                    *y.add(i * line.y_step) = *v;
+            y.write_unaligned(v);
+        }
+    }
+    for at in (whole..line.count).step_by(N) {
+        let count = N.min(line.count - at);
+        let (mut v, mut slopes) = ([0.0; N], slopes);
+        // SAFETY: elements at..at + count of the line.
+        unsafe {
+            for i in 0..count {
+                v[i] = *line.y.add((at + i) * line.y_step);
+                if !line.residual.is_null() {
+                    v[i] += *line.residual.add((at + i) * line.residual_step);
+                }
+                if !line.slopes.is_null() {
+                    slopes[i] = *line.slopes.add((at + i) * line.slope_step);
                 }
             }
-        }
-        at += lanes;
-    }
-}
-
-/// `count` values a step apart, zeros after them.
-///
-/// # Safety
-/// They are readable; `count ≤ lanes ≤ N`.
-#[inline(always)]
-unsafe fn gather<const N: usize>(
-    from: *const f32,
-    step: usize,
-    count: usize,
-    lanes: usize,
-) -> [f32; N] {
-    let mut v = [0.0; N];
-    // SAFETY: by contract.
-    unsafe {
-        if step == 1 && count == lanes {
-            core::ptr::copy_nonoverlapping(from, v.as_mut_ptr(), lanes);
-        } else {
-            for (i, v) in v[..count].iter_mut().enumerate() {
-                *v = *from.add(i * step);
+            for (v, slope) in v.iter_mut().zip(&slopes) {
+                *v = f.of(*v, *slope);
+            }
+            for (i, v) in v[..count].iter().enumerate() {
+                *line.y.add((at + i) * line.y_step) = *v;
             }
         }
     }
-    v
 }

@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-/// Why a layer, a plan, a pack or a run was refused. Nothing was written when one is returned.
+/// Why a layer, a plan, a pack or a run was refused. Nothing was written when one is returned,
+/// [`Error::OutOfMemory`] from a run apart.
+///
+#[doc = include_str!("../refusals.md")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
@@ -188,6 +191,7 @@ pub enum Error {
     },
 }
 
+/// One line each, whatever the names given contain.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -261,18 +265,22 @@ impl fmt::Display for Error {
                 write!(f, "weights packed for {given} were given to a plan that needs {needed}")
             }
             Error::UnknownKernel { name } => {
+                let name = name.escape_debug();
                 write!(f, "no kernel is named `{name}`; `kernels()` lists them")
             }
             Error::KernelUnavailable { name, needs } => {
+                let name = name.escape_debug();
                 write!(f, "kernel `{name}` needs {needs}, which this CPU or the ISA cap rules out")
             }
             Error::UnknownIsa { name } => {
+                let name = name.escape_debug();
                 write!(f, "no ISA is named `{name}`; there are scalar, avx2, avx512 and neon")
             }
             Error::ZeroThreads => write!(f, "0 threads; a plan is for at least 1"),
             Error::BadBlocking { why } => write!(f, "this blocking cannot be used: {why}"),
             Error::OutOfMemory { bytes } => write!(f, "{bytes} bytes could not be allocated"),
             Error::BadLayerText { text, part, expected } => {
+                let (text, part) = (text.escape_debug(), part.escape_debug());
                 write!(f, "layer `{text}`: `{part}` is not {expected}")
             }
         }

@@ -364,7 +364,10 @@ fn axis(
         .checked_add(before)
         .and_then(|s| s.checked_add(after))
         .filter(|s| *s <= isize::MAX as usize)
-        .ok_or(Error::TooLarge { what: "padded input", sizes: vec![size, before, after] })?;
+        .ok_or_else(|| Error::TooLarge {
+            what: "padded input",
+            sizes: vec![size, before, after],
+        })?;
     let out = (padded - 1) / stride + 1;
     let start = before.div_ceil(stride).min(out);
     let end = (before + size).div_ceil(stride).min(out);

@@ -59,9 +59,11 @@ std::thread_local! {
 /// [`Error::OutOfMemory`]; `f` was then not called.
 pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> Result<R, Error> {
     // Taken out while in use: a nested call gets a fresh one, never the same.
-    let mut scratch = SCRATCH.replace(Aligned::empty());
+    // A thread that is ending, and has dropped its own, is lent one for the call.
+    let kept = SCRATCH.try_with(|kept| kept.replace(Aligned::empty()));
+    let mut scratch = kept.unwrap_or(Aligned::empty());
     let grown = scratch.grow(len);
     let result = grown.map(|()| f(scratch.values_mut()));
-    SCRATCH.set(scratch);
+    let _ = SCRATCH.try_with(|kept| kept.set(scratch));
     result
 }

@@ -71,8 +71,15 @@ impl Packing {
     }
 
     /// The panels of each group.
-    pub(crate) fn panels(&self) -> Vec<Panel> {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]: a valid layer may have more than there is memory for a list of.
+    pub(crate) fn panels(&self) -> Result<Vec<Panel>, Error> {
         let mut panels = Vec::new();
+        let count = self.count();
+        panels
+            .try_reserve_exact(count)
+            .map_err(|_| Error::OutOfMemory { bytes: count.saturating_mul(size_of::<Panel>()) })?;
         let mut start = 0;
         for (branch, part) in self.parts.iter().enumerate() {
             let outputs = part.k / self.groups;
@@ -85,7 +92,7 @@ impl Packing {
             }
             start += first;
         }
-        panels
+        Ok(panels)
     }
 
     /// How many panels a group has.
@@ -111,12 +118,15 @@ impl Packing {
         let size = [self.groups, padded, depth]
             .iter()
             .try_fold(1usize, |size, n| size.checked_mul(*n))
-            .ok_or(Error::TooLarge { what: "packed weights", sizes: vec![padded, depth] })?;
+            .ok_or_else(|| Error::TooLarge {
+                what: "packed weights",
+                sizes: vec![padded, depth],
+            })?;
         let mut packed = Aligned::zeroed(size)?;
         let mut starts = Aligned::zeroed(self.groups * padded)?;
         let any_slopes = self.parts.iter().any(|part| part.slopes);
         let mut slopes = Aligned::zeroed(if any_slopes { self.groups * padded } else { 0 })?;
-        let panels = self.panels();
+        let panels = self.panels()?;
         for group in 0..self.groups {
             for panel in &panels {
                 let parameters = &branches[panel.branch];

@@ -17,7 +17,8 @@ pub struct PlanOptions {
     pub kernel: Option<String>,
     /// This blocking and no other.
     pub blocking: Option<Blocking>,
-    /// Parts to cut the work into: the threads that a run can use, at least 1.
+    /// Parts to cut the work into: the threads that a run can use, at least 1. More than 1024
+    /// count as 1024.
     pub threads: usize,
 }
 
@@ -63,7 +64,11 @@ impl PlanOptions {
 
     /// With the environment variables in the places that the caller left open.
     pub(crate) fn with_environment(&self) -> Result<PlanOptions, Error> {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        // What is not Unicode is no name either, and is refused as one.
+        let variable = |name| {
+            let value = std::env::var_os(name).filter(|value| !value.is_empty());
+            value.map(|value| value.to_string_lossy().into_owned())
+        };
         let mut options = self.clone();
         if options.isa.is_none() {
             options.isa = variable("POINTWISE_ISA").map(|name| name.parse()).transpose()?;
@@ -146,7 +151,8 @@ impl Plan {
     /// # Errors
     /// Those of [`Layer::check`]; [`Error::ZeroThreads`]; [`Error::UnknownKernel`],
     /// [`Error::KernelUnavailable`] and [`Error::UnknownIsa`] for names in `options` or the
-    /// environment; [`Error::BadBlocking`].
+    /// environment; [`Error::BadBlocking`]; [`Error::OutOfMemory`] for a layer with so many
+    /// outputs that the list of its panels cannot be had.
     pub fn new(layer: &Layer, options: &PlanOptions) -> Result<Plan, Error> {
         Plan::with_views(layer, &Views::new(), options)
     }

@@ -1,5 +1,6 @@
 //! The definition that every kernel is held to, one output after another.
 
+use crate::environment::DefaultEnvironment;
 use crate::{Error, Layer, Layout, Parameters};
 
 /// Computes `layer` the slow, obvious way: each output is one chain of fused multiply-adds from
@@ -23,11 +24,23 @@ pub fn reference(
     reference_of(layer, input, &Parameters { weights, bias, slopes: None }, residual)
 }
 
-/// [`reference`] with all the parameters that a layer can have.
+/// [`reference()`] with all the parameters that a layer can have.
 ///
 /// # Errors
-/// Those of [`reference`]; [`Error::BadSlope`].
+/// Those of [`reference()`]; [`Error::BadSlope`].
 pub fn reference_of(
+    layer: &Layer,
+    input: &[f32],
+    parameters: &Parameters<'_>,
+    residual: Option<&[f32]>,
+) -> Result<Vec<f32>, Error> {
+    let _environment = DefaultEnvironment::enter();
+    compute(layer, input, parameters, residual)
+}
+
+/// Not inlined, so that its arithmetic stays in the environment that its caller entered.
+#[inline(never)]
+fn compute(
     layer: &Layer,
     input: &[f32],
     parameters: &Parameters<'_>,

@@ -64,6 +64,7 @@ impl FromStr for Layer {
     fn from_str(text: &str) -> Result<Self, Error> {
         let mut layer = Layer::new(0, 0, 0, 0);
         let mut sizes_seen = false;
+        let mut seen = Vec::new();
         for (index, part) in text.split('/').enumerate() {
             let bad = |part: &str, expected| Error::BadLayerText {
                 text: text.to_owned(),
@@ -78,21 +79,34 @@ impl FromStr for Layer {
                 sizes(&mut layer, part).map_err(|expected| bad(part, expected))?;
                 sizes_seen = true;
             } else if let Some(stride) = part.strip_prefix('s').filter(starts_with_digit) {
+                once(&mut seen, "the only stride").map_err(|expected| bad(part, expected))?;
                 let (rows, columns) = stride.split_once('x').unwrap_or((stride, stride));
-                layer.stride = match (rows.parse(), columns.parse()) {
-                    (Ok(rows), Ok(columns)) => [rows, columns],
+                layer.stride = match (number(rows), number(columns)) {
+                    (Some(rows), Some(columns)) => [rows, columns],
                     _ => return Err(bad(part, "a stride such as `s2` or `s2x1`")),
                 };
             } else if let Some(padding) = part.strip_prefix('p').filter(is_padding) {
+                once(&mut seen, "the only padding").map_err(|expected| bad(part, expected))?;
                 layer.padding = parse_padding(padding).ok_or_else(|| {
                     bad(part, "`pvalid`, `psame` or `ptop.bottom.left.right` such as `p0.1.0.1`")
                 })?;
             } else if let Some(groups) = part.strip_prefix('g').filter(starts_with_digit) {
+                once(&mut seen, "the only number of groups")
+                    .map_err(|expected| bad(part, expected))?;
                 layer.groups =
-                    groups.parse().map_err(|_| bad(part, "a number of groups such as `g3`"))?;
+                    number(groups).ok_or_else(|| bad(part, "a number of groups such as `g3`"))?;
             } else {
                 for word in part.split('+') {
-                    epilogue(&mut layer, word).map_err(|expected| bad(word, expected))?;
+                    let what = match word {
+                        "bias" => "the only bias",
+                        "residual" => "the only residual",
+                        "shuffle" => "the only shuffle",
+                        "average" => "the only average",
+                        _ => "the only activation",
+                    };
+                    epilogue(&mut layer, word)
+                        .and_then(|()| once(&mut seen, what))
+                        .map_err(|expected| bad(word, expected))?;
                 }
             }
         }
@@ -113,6 +127,20 @@ fn layouts(part: &str) -> Option<(Layout, Layout)> {
         Some((input, output)) => Some((layout(input)?, layout(output)?)),
         None => layout(part).map(|both| (both, both)),
     }
+}
+
+/// Notes that a part was given, and refuses it the second time.
+fn once(seen: &mut Vec<&'static str>, what: &'static str) -> Result<(), &'static str> {
+    if seen.contains(&what) {
+        return Err(what);
+    }
+    seen.push(what);
+    Ok(())
+}
+
+/// Digits and nothing else.
+fn number(text: &str) -> Option<usize> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 fn starts_with_digit(text: &&str) -> bool {
@@ -148,8 +176,7 @@ fn parse_padding(text: &str) -> Option<Padding> {
         "valid" => Some(Padding::Valid),
         "same" => Some(Padding::Same),
         _ => {
-            let sides: Vec<usize> =
-                text.split('.').map(|side| side.parse().ok()).collect::<Option<_>>()?;
+            let sides: Vec<usize> = text.split('.').map(number).collect::<Option<_>>()?;
             let [top, bottom, left, right] = sides[..] else { return None };
             Some(Padding::Explicit { top, bottom, left, right })
         }
@@ -222,6 +249,9 @@ mod tests {
             ("c-1h1w1k1", "c-1h1w1k1"),
             ("c1h1w1k99999999999999999999999", "c1h1w1k99999999999999999999999"),
             ("c1h1w1k1/s2x", "s2x"),
+            ("c1h1w1k1/s2/s3", "s3"),
+            ("c1h1w1k1/relu+relu6", "relu6"),
+            ("c1h1w1k1/s2x+1", "s2x+1"),
             ("c1h1w1k1/p1.1", "p1.1"),
             ("c1h1w1k1/gx", "gx"),
             ("c1h1w1k1/bias+gelu9", "gelu9"),

@@ -290,8 +290,11 @@ impl Run<'_> {
     /// Writes the outputs whose windows lie in the padding, of rows `first`, `first + step`, …:
     /// activation of bias plus residual.
     ///
+    /// Not inlined, so that its arithmetic stays in the environment that its caller entered.
+    ///
     /// # Safety
     /// As [`Run::task`], of the border pixels of those rows.
+    #[inline(never)]
     pub(crate) unsafe fn border(&self, first: usize, step: usize) {
         let Shape { oh, ow, rows, columns, .. } = *self.shape;
         for line in (first..self.layer.n * oh).step_by(step) {

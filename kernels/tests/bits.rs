@@ -1,237 +1,213 @@
-//! Every kernel of the registry gives the reference's bits, on every tail.
+//! Every kernel of the registry gives the reference's bits: on every tail, and on random layers.
+//!
+//! `POINTWISE_LAYERS=10000` tries that many random layers (`scripts/test-long`), another
+//! `POINTWISE_SEED` others. A failing layer is shrunk and printed with the command that repeats
+//! it.
 
-use pointwise::{
-    Activation, Blocking, Kernel, Layer, Layout, Padding, Parameters, Plan, PlanOptions, Pool,
-    kernels, reference_of,
+mod case;
+
+use case::{Case, Place, Values, runnable, tile};
+use core::cell::Cell;
+use pointwise::{Activation, Blocking, Isa, Kernel, Layer, Layout, Padding, PlanOptions};
+use proptest::prelude::*;
+use proptest::test_runner::{
+    Config, FileFailurePersistence, RngAlgorithm, RngSeed, TestCaseError, TestError, TestRng,
+    TestRunner,
 };
-
-/// A small deterministic generator, so that a failing case can be repeated from its layer alone.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    /// Mostly plain values, and some of those that arithmetic treats apart.
-    fn value(&mut self, special: bool) -> f32 {
-        const SPECIAL: [f32; 12] = [
-            0.0,
-            -0.0,
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-            f32::NAN,
-            f32::MIN_POSITIVE,
-            -1.0e-40,
-            1.0e-45,
-            f32::MAX,
-            f32::MIN,
-            1.0,
-            -1.0,
-        ];
-        let plain = (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
-        match self.below(16) {
-            0 if special => SPECIAL[self.below(SPECIAL.len())],
-            1 if special => plain * 1.0e-38,
-            _ => plain,
-        }
-    }
-
-    fn values(&mut self, len: usize, special: bool) -> Vec<f32> {
-        (0..len).map(|_| self.value(special)).collect()
-    }
-}
-
-fn same(a: f32, b: f32) -> bool {
-    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
-}
-
-/// Runs one layer with one set of options against the reference.
-fn check(layer: &Layer, options: &PlanOptions, special: bool) {
-    let shape = layer.check().unwrap();
-    let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15 ^ (shape.macs as u64) << 1 | 1);
-    let input = numbers.values(shape.input_len, special);
-    let weights = numbers.values(shape.weights_len, special);
-    let bias = layer.bias.then(|| numbers.values(layer.k, special));
-    let slopes = (layer.activation == Activation::Prelu).then(|| numbers.values(layer.k, false));
-    let residual = layer.residual.then(|| numbers.values(shape.residual_len, special));
-    let mut parameters = Parameters::new(&weights);
-    (parameters.bias, parameters.slopes) = (bias.as_deref(), slopes.as_deref());
-    let want = reference_of(layer, &input, &parameters, residual.as_deref()).unwrap();
-    let plan = Plan::new(layer, options).unwrap();
-    let packed = plan.pack_parameters(&parameters).unwrap();
-    let mut got = vec![f32::from_bits(0x7FC0_DEAD); shape.output_len];
-    plan.run(&packed, &input, residual.as_deref(), &mut got, Pool::Serial).unwrap();
-    for (index, (got, want)) in got.iter().zip(&want).enumerate() {
-        assert!(
-            same(*got, *want),
-            "layer {layer}, {options:?}: element {index} is {got:e}, not {want:e}"
-        );
-    }
-}
-
-/// The kernels this machine runs under the cap that the environment sets. Those it should have
-/// and lacks are a failure where `POINTWISE_REQUIRE_ISA` says so, else said to be skipped.
-fn runnable() -> Vec<&'static Kernel> {
-    let cap = std::env::var("POINTWISE_ISA").ok().map(|isa| isa.parse().unwrap());
-    let required = std::env::var("POINTWISE_REQUIRE_ISA").unwrap_or_default();
-    for isa in required.split(',').filter(|isa| !isa.is_empty()) {
-        assert!(
-            isa.parse::<pointwise::Isa>().unwrap().is_available(),
-            "POINTWISE_REQUIRE_ISA names {isa}, which this machine lacks"
-        );
-    }
-    let (run, skip): (Vec<_>, Vec<_>) = kernels()
-        .iter()
-        .partition(|kernel| kernel.is_available() && cap.is_none_or(|cap| kernel.isa() <= cap));
-    for kernel in skip {
-        eprintln!("skipped: {} (needs {})", kernel.name(), kernel.isa().needs());
-    }
-    run
-}
 
 #[test]
 fn every_kernel_on_every_tail() {
     for kernel in runnable() {
-        for layout in Layout::ALL {
-            for pack in [false, true] {
-                let options =
-                    PlanOptions::new().kernel(kernel.name()).blocking(Blocking::new(3, pack));
-                let (rows, columns) = (kernel.rows(), kernel.columns());
-                let (pixels, outputs) = match kernel.family() {
-                    pointwise::Family::Outputs => (rows, columns),
-                    pointwise::Family::Pixels => (columns, rows),
-                };
-                for w in 1..=pixels + 1 {
-                    let layer = Layer::new(5, outputs + 1, 1, w).layout(layout).bias(true);
-                    check(&layer, &options, false);
-                }
-                for k in 1..=outputs + 1 {
-                    let layer = Layer::new(3, k, 2, pixels / 2 + 1)
-                        .layout(layout)
-                        .bias(true)
-                        .residual(true)
-                        .activation(Activation::Relu6);
-                    check(&layer, &options, false);
-                }
+        let (pixels, outputs) = tile(kernel);
+        for (layout, pack) in Layout::ALL.into_iter().flat_map(|l| [(l, false), (l, true)]) {
+            for w in 1..=pixels + 1 {
+                let layer = Layer::new(5, outputs + 1, 1, w).layout(layout).bias(true);
+                Case::forced(layer, kernel, 3, pack).assert();
+            }
+            for k in 1..=outputs + 1 {
+                let layer = Layer::new(3, k, 2, pixels / 2 + 1)
+                    .layout(layout)
+                    .bias(true)
+                    .residual(true)
+                    .activation(Activation::Relu6);
+                Case::forced(layer, kernel, 3, pack).assert();
             }
         }
     }
 }
 
 #[test]
-fn every_kernel_on_random_layers_with_special_values() {
-    let mut numbers = Numbers(2024);
-    for kernel in runnable() {
-        for _ in 0..60 {
-            let groups = [1, 1, 1, 2, 3][numbers.below(5)];
-            let mut layer = Layer::new(
-                groups * (1 + numbers.below(40)),
-                groups * (1 + numbers.below(70)),
-                1 + numbers.below(12),
-                1 + numbers.below(12),
-            )
-            .batch(1 + numbers.below(3))
-            .layout(Layout::ALL[numbers.below(2)])
-            .stride(1 + numbers.below(3), 1 + numbers.below(3))
-            .groups(groups)
-            .bias(numbers.below(2) == 0)
-            .residual(numbers.below(2) == 0)
-            .activation(
-                [
-                    Activation::None,
-                    Activation::Relu,
-                    Activation::Relu6,
-                    Activation::Clamp { lo: -0.25, hi: 0.5 },
-                ][numbers.below(4)],
-            );
-            if numbers.below(3) == 0 {
-                let side = |numbers: &mut Numbers| numbers.below(3);
-                let padded = layer.padding(Padding::Explicit {
-                    top: side(&mut numbers),
-                    bottom: side(&mut numbers),
-                    left: side(&mut numbers),
-                    right: side(&mut numbers),
-                });
-                if padded.check().is_ok() {
-                    layer = padded;
-                }
-            }
-            let options = PlanOptions::new()
-                .kernel(kernel.name())
-                .blocking(Blocking::new(1 + numbers.below(5), numbers.below(2) == 0))
-                .threads(1 + numbers.below(8));
-            check(&layer, &options, true);
+fn random_layers_scalar() {
+    random_layers(Choice::Isa(Isa::Scalar));
+}
+
+#[test]
+fn random_layers_neon() {
+    random_layers(Choice::Isa(Isa::Neon));
+}
+
+#[test]
+fn random_layers_avx2() {
+    random_layers(Choice::Isa(Isa::Avx2));
+}
+
+#[test]
+fn random_layers_avx512() {
+    random_layers(Choice::Isa(Isa::Avx512));
+}
+
+#[test]
+fn random_layers_as_planned() {
+    random_layers(Choice::Planner);
+}
+
+/// The case in `POINTWISE_CASE`, where a failure of another test says to repeat it.
+#[test]
+fn the_case_given() {
+    let given = std::env::var("POINTWISE_CASE").unwrap_or_else(|_| {
+        "nhwc/n1c3h5w7k9/bias threads=2 pool=in values=special seed=7".to_owned()
+    });
+    given.parse::<Case>().unwrap().assert();
+}
+
+#[test]
+fn a_case_survives_its_text() {
+    let layer = Layer::new(6, 4, 5, 7).stride(2, 1).groups(2).residual(true);
+    let case = Case {
+        options: PlanOptions::new()
+            .kernel("f32-scalar-ol-4x4")
+            .blocking(Blocking::new(3, true))
+            .threads(4),
+        place: Place::Current,
+        values: Values::Wide,
+        seed: 99,
+        ..Case::new(layer)
+    };
+    assert_eq!(case.to_string().parse::<Case>(), Ok(case));
+}
+
+/// Which kernels a share of the random layers is for.
+#[derive(Clone, Copy, PartialEq)]
+enum Choice {
+    Isa(Isa),
+    Planner,
+}
+
+/// Tries this choice's share of `POINTWISE_LAYERS` random layers.
+fn random_layers(choice: Choice) {
+    let number = |name, default| match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}=`{text}` is not a number")),
+        Err(_) => default,
+    };
+    let (layers, seed): (u64, u64) =
+        (number("POINTWISE_LAYERS", 2000), number("POINTWISE_SEED", 1));
+    let all = runnable();
+    // Each kernel and the planner get the same number.
+    let each = layers.div_ceil(all.len() as u64 + 1) as u32;
+    let chosen: Vec<Option<&'static Kernel>> = match choice {
+        Choice::Planner => vec![None],
+        Choice::Isa(isa) => all.into_iter().filter(|k| k.isa() == isa).map(Some).collect(),
+    };
+    for kernel in chosen {
+        let name = kernel.map_or("planner", Kernel::name);
+        let config = Config {
+            cases: each,
+            // What failed is printed as a command; no file is left beside the sources.
+            failure_persistence: None::<Box<FileFailurePersistence>>.map(|f| f as _),
+            rng_seed: RngSeed::Fixed(seed),
+            max_shrink_iters: 4000,
+            ..Config::default()
+        };
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        for (byte, letter) in bytes[8..].iter_mut().zip(name.bytes()) {
+            *byte = letter;
+        }
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let (tried, compared) = (Cell::new(0u32), Cell::new(0usize));
+        let result = TestRunner::new_with_rng(config, rng).run(&cases(kernel), |case| {
+            let outputs = case.check().map_err(TestCaseError::fail)?;
+            tried.set(tried.get() + 1);
+            compared.set(compared.get() + outputs);
+            Ok(())
+        });
+        match result {
+            Ok(()) => println!(
+                "{name}: {} random layers, {} outputs, seed {seed}: the reference's bits",
+                tried.get(),
+                compared.get()
+            ),
+            Err(TestError::Fail(why, case)) => panic!("{why}\nrepeat it: {}", case.command()),
+            Err(TestError::Abort(why)) => panic!("{name}: no cases: {why}"),
         }
     }
 }
 
-#[test]
-fn the_choice_of_the_plan_on_random_layers() {
-    let mut numbers = Numbers(77);
-    for _ in 0..200 {
-        let layer = Layer::new(
-            1 + numbers.below(300),
-            1 + numbers.below(300),
-            1 + numbers.below(17),
-            1 + numbers.below(17),
-        )
-        .layout(Layout::ALL[numbers.below(2)])
-        .stride(1 + numbers.below(2), 1 + numbers.below(2))
-        .bias(true)
-        .activation(Activation::Relu);
-        check(&layer, &PlanOptions::new().threads(1 + numbers.below(4)), true);
-    }
+/// Random cases for `kernel`, or for the one the planner chooses.
+fn cases(kernel: Option<&'static Kernel>) -> impl Strategy<Value = Case> {
+    let blocking = (prop_oneof![4 => 1..=6usize, 1 => 1..=Blocking::MOST_UNITS], any::<bool>());
+    let how = (proptest::option::weighted(0.8, blocking), 1..=8usize, 0..3usize);
+    let fill = (0..Values::ALL.len(), 1..1_000_000u64);
+    (layers(), how, fill).prop_map(move |(layer, (blocking, threads, place), (values, seed))| {
+        let mut options = PlanOptions::new().threads(threads);
+        options.kernel = kernel.map(|kernel| kernel.name().to_owned());
+        options.blocking = blocking.map(|(units, pack)| Blocking::new(units, pack));
+        let (place, _) = Place::ALL[place];
+        Case { layer, options, place, values: Values::ALL[values], seed }
+    })
 }
 
-/// Everything that a network may ask of a layer, in any combination.
-#[test]
-fn every_kernel_on_random_layers_with_everything() {
-    let mut numbers = Numbers(4);
-    for kernel in runnable() {
-        for _ in 0..100 {
-            let groups = [1, 1, 2, 3, 4][numbers.below(5)];
-            let activation = match numbers.below(12) {
-                index @ 0..9 => Activation::PLAIN[index],
-                9 => Activation::LeakyRelu { slope: 0.1 },
-                10 => Activation::Prelu,
-                _ => Activation::Clamp { lo: -0.25, hi: 0.5 },
-            };
-            let mut layer = Layer::new(
-                groups * (1 + numbers.below(20)),
-                groups * (1 + numbers.below(60)),
-                1 + numbers.below(9),
-                1 + numbers.below(9),
-            )
-            .batch(1 + numbers.below(3))
-            .layout(Layout::ALL[numbers.below(2)])
-            .output_layout(Layout::ALL[numbers.below(2)])
-            .stride(1 + numbers.below(2), 1 + numbers.below(2))
-            .groups(groups)
-            .shuffle(numbers.below(2) == 0)
-            .average(numbers.below(3) == 0)
-            .bias(numbers.below(2) == 0)
-            .residual(numbers.below(2) == 0)
-            .activation(activation);
-            if numbers.below(4) == 0 {
-                let padded =
-                    layer.padding(Padding::Explicit { top: 1, bottom: 2, left: 0, right: 1 });
-                if padded.check().is_ok() {
-                    layer = padded;
-                }
-            }
-            let options = PlanOptions::new()
-                .kernel(kernel.name())
-                .blocking(Blocking::new(1 + numbers.below(5), numbers.below(2) == 0))
-                .threads(1 + numbers.below(8));
-            check(&layer, &options, true);
-        }
-    }
+/// Random layers, their sizes cut to what a reference in a test can take.
+fn layers() -> impl Strategy<Value = Layer> {
+    const MOST_PRODUCTS: usize = 400_000;
+    let size = || prop_oneof![3 => 1..=17usize, 3 => 1..=72usize, 2 => 1..=300usize];
+    let stride = || prop_oneof![3 => Just(1usize), 1 => 1..=4usize];
+    let side = || 0..=5usize;
+    let padding = prop_oneof![
+        4 => Just(Padding::Valid),
+        1 => Just(Padding::Same),
+        2 => (side(), side(), side(), side()).prop_map(|(top, bottom, left, right)| {
+            Padding::Explicit { top, bottom, left, right }
+        }),
+    ];
+    let activation = prop_oneof![
+        3 => (0..Activation::PLAIN.len()).prop_map(|index| Activation::PLAIN[index]),
+        1 => (-2.0..2.0f32, 0.0..2.0f32)
+            .prop_map(|(lo, more)| Activation::Clamp { lo, hi: lo + more }),
+        1 => Just(Activation::Clamp { lo: -0.0, hi: f32::INFINITY }),
+        1 => (-1.0..2.0f32).prop_map(|slope| Activation::LeakyRelu { slope }),
+        1 => Just(Activation::Prelu),
+    ];
+    let sizes = (size(), size(), size(), size(), 1..=4usize);
+    let seldom = || proptest::bool::weighted(0.2);
+    let layouts = (any::<bool>(), seldom(), seldom(), seldom());
+    let geometry = (layouts, stride(), stride(), padding);
+    let groups = prop_oneof![4 => Just(1usize), 1 => 2..=6usize];
+    let rest = (groups, any::<bool>(), any::<bool>(), activation);
+    (sizes, geometry, rest).prop_map(
+        |(
+            (c, k, h, w, n),
+            ((nchw, other, shuffle, average), rows, columns, padding),
+            (groups, bias, residual, activation),
+        )| {
+            let (c, k) = (c.div_ceil(groups), k.div_ceil(groups));
+            let products = c * k * groups;
+            let w = w.min(MOST_PRODUCTS.div_ceil(products * n));
+            let h = h.min(MOST_PRODUCTS.div_ceil(products * n * w));
+            let layer = Layer::new(c * groups, k * groups, h, w)
+                .batch(n)
+                .layout(Layout::ALL[usize::from(!nchw)])
+                .output_layout(Layout::ALL[usize::from(nchw == other)])
+                .shuffle(shuffle)
+                .average(average)
+                .stride(rows, columns)
+                .groups(groups)
+                .bias(bias)
+                .residual(residual)
+                .activation(activation);
+            let padded = layer.padding(padding);
+            // Some strides step over the whole input of a padded layer.
+            if padded.check().is_ok() { padded } else { layer }
+        },
+    )
 }

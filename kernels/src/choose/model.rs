@@ -42,7 +42,8 @@ pub(crate) struct Problem {
 impl Problem {
     pub(crate) fn new(layer: &Layer, pixels: &Pixels) -> Self {
         let count = pixels.len() as f64;
-        let values = count * (layer.c + layer.k) as f64 + (layer.k * layer.c / layer.groups) as f64;
+        let values =
+            count * (layer.c + layer.k) as f64 + (layer.k * (layer.c / layer.groups)) as f64;
         Problem {
             groups: layer.groups,
             depth: layer.c / layer.groups,

@@ -50,11 +50,13 @@ pub(crate) fn splits(threads: usize, pixels: usize, panels: usize) -> impl Itera
 pub(crate) fn tasks(split: Split, pixels: usize, panels: usize, step: usize) -> Vec<Task> {
     let mut tasks = Vec::with_capacity(split.pixels * split.panels);
     let steps = pixels.div_ceil(step);
-    let cut = |i: usize| (steps * i / split.pixels * step).min(pixels);
+    // Wide, since the product may not fit though the layer is valid.
+    let part = |all: usize, i: usize, of: usize| (all as u128 * i as u128 / of as u128) as usize;
+    let cut = |i: usize| part(steps, i, split.pixels).saturating_mul(step).min(pixels);
     for i in 0..split.pixels {
         for j in 0..split.panels {
             let pixels = cut(i)..cut(i + 1);
-            let panels = panels * j / split.panels..panels * (j + 1) / split.panels;
+            let panels = part(panels, j, split.panels)..part(panels, j + 1, split.panels);
             if !pixels.is_empty() && !panels.is_empty() {
                 tasks.push(Task { pixels, panels });
             }

@@ -1,0 +1,182 @@
+//! `Plan::run` allocates nothing once it has run, and an allocation that fails is an error.
+//!
+//! A binary of its own, for its allocator.
+
+mod case;
+
+use case::{Case, POISON};
+use core::cell::Cell;
+use pointwise::{Blocking, Error, Layer, Layout, Plan, Pool, convolve, reference};
+use std::alloc::{GlobalAlloc, Layout as Memory, System};
+
+/// The system's allocator, which counts what a thread asks for, and refuses it large pieces.
+struct Watched;
+
+std::thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// Pieces of so many bytes and more are refused.
+    static REFUSED: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+fn refuse(bytes: usize) -> bool {
+    COUNT.set(COUNT.get() + 1);
+    bytes >= REFUSED.get()
+}
+
+// SAFETY: passes everything on to the system's allocator, or gives the null that says it failed.
+// The thread locals are plain cells without destructor, so that reading them allocates nothing.
+unsafe impl GlobalAlloc for Watched {
+    unsafe fn alloc(&self, memory: Memory) -> *mut u8 {
+        if refuse(memory.size()) {
+            return core::ptr::null_mut();
+        }
+        // SAFETY: the caller's contract is the system's.
+        unsafe { System.alloc(memory) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, memory: Memory) {
+        // SAFETY: as above; all that was handed out came from there.
+        unsafe { System.dealloc(at, memory) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, memory: Memory, size: usize) -> *mut u8 {
+        if refuse(size) {
+            return core::ptr::null_mut();
+        }
+        // SAFETY: as above.
+        unsafe { System.realloc(at, memory, size) }
+    }
+}
+
+#[global_allocator]
+static WATCHED: Watched = Watched;
+
+/// How often this thread allocates meanwhile.
+fn allocations(f: impl FnOnce()) -> usize {
+    let before = COUNT.get();
+    f();
+    COUNT.get() - before
+}
+
+/// Layers of both layouts, dense and with stride, padding and residual, each by every kernel,
+/// packed and in place.
+fn cases(threads: usize) -> impl Iterator<Item = Case> {
+    let padding = pointwise::Padding::Explicit { top: 1, bottom: 1, left: 1, right: 1 };
+    let layers = Layout::ALL.into_iter().flat_map(move |layout| {
+        let layer = Layer::new(37, 75, 7, 9).layout(layout).bias(true);
+        [layer, layer.stride(2, 2).residual(true).padding(padding), layer.groups(1).batch(2)]
+    });
+    layers.flat_map(move |layer| {
+        case::runnable().into_iter().flat_map(move |kernel| {
+            [false, true].map(|pack| {
+                let mut case = Case::forced(layer, kernel, 4, pack);
+                case.options.threads = threads;
+                case
+            })
+        })
+    })
+}
+
+#[test]
+fn a_run_allocates_nothing_after_the_first() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1, "the count counts");
+    for threads in [1, 4] {
+        for case in cases(threads) {
+            let problem = case.problem();
+            let plan = Plan::new(&case.layer, &case.options).unwrap();
+            let packed = plan.pack(&problem.weights, problem.bias.as_deref()).unwrap();
+            let mut output = vec![POISON; problem.want.len()];
+            let residual = problem.residual.as_deref();
+            let mut run =
+                || plan.run(&packed, &problem.input, residual, &mut output, Pool::Serial).unwrap();
+            run();
+            assert_eq!(allocations(&mut run), 0, "{case}");
+            problem.compare(&output).unwrap();
+        }
+    }
+}
+
+/// In a pool nothing is allocated by any of its threads once each has run.
+#[test]
+fn a_run_inside_a_pool_allocates_nothing_after_the_first() {
+    let pool = case::pool(4);
+    for case in cases(4) {
+        let problem = case.problem();
+        let plan = Plan::new(&case.layer, &case.options).unwrap();
+        let packed = plan.pack(&problem.weights, problem.bias.as_deref()).unwrap();
+        let residual = problem.residual.as_deref();
+        // Each thread has run all of it, so that whichever takes a task later has its scratch.
+        pool.broadcast(|_| {
+            let mut output = vec![POISON; problem.want.len()];
+            plan.run(&packed, &problem.input, residual, &mut output, Pool::Serial).unwrap();
+        });
+        let mut output = vec![POISON; problem.want.len()];
+        let counts = || pool.broadcast(|_| COUNT.get());
+        // What `broadcast` itself allocates in a thread.
+        let (first, second) = (counts(), counts());
+        pool.install(|| {
+            let allocated = allocations(|| {
+                for _ in 0..20 {
+                    plan.run(&packed, &problem.input, residual, &mut output, Pool::Current)
+                        .unwrap();
+                }
+            });
+            assert_eq!(allocated, 0, "{case}");
+        });
+        let third = counts();
+        for index in 0..4 {
+            // `install` comes from outside and may have one of the pool's threads grow a queue.
+            let own = second[index] - first[index];
+            let during = third[index] - second[index];
+            assert!(during <= own + 2, "{case}: {during} allocations in thread {index}");
+        }
+        problem.compare(&output).unwrap();
+    }
+}
+
+/// Whichever of the large allocations fails, the call says so.
+#[test]
+fn an_allocation_that_fails_is_an_error() {
+    const LARGE: usize = 64 << 10;
+    fn starved<R>(bytes: usize, f: impl FnOnce() -> R) -> R {
+        REFUSED.set(bytes);
+        let result = f();
+        REFUSED.set(usize::MAX);
+        result
+    }
+    let out_of_memory = |result: Result<(), Error>| match result {
+        Err(Error::OutOfMemory { bytes }) => assert!(bytes >= LARGE, "{bytes}"),
+        other => panic!("{other:?}"),
+    };
+    for layout in Layout::ALL {
+        let layer = Layer::new(256, 256, 20, 20).layout(layout).stride(2, 2);
+        let case = Case::new(layer);
+        let problem = case.problem();
+        let (input, weights) = (&problem.input, &problem.weights);
+        out_of_memory(starved(LARGE, || convolve(&layer, input, weights, None, None).map(drop)));
+        out_of_memory(starved(LARGE, || reference(&layer, input, weights, None, None).map(drop)));
+        for kernel in case::runnable() {
+            let case = Case::forced(layer, kernel, Blocking::MOST_UNITS, true);
+            let plan = starved(LARGE, || Plan::new(&layer, &case.options)).unwrap();
+            out_of_memory(starved(LARGE, || plan.pack(weights, None).map(drop)));
+            // A thread of its own has no scratch yet.
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let packed = plan.pack(weights, None).unwrap();
+                    let mut output = vec![POISON; problem.want.len()];
+                    let mut run = || plan.run(&packed, input, None, &mut output, Pool::Serial);
+                    out_of_memory(starved(LARGE, &mut run));
+                    // The same plan and weights serve once there is memory.
+                    run().unwrap();
+                    problem.compare(&output).unwrap();
+                });
+            });
+        }
+    }
+    // Valid, and larger than any machine's memory: the output of a single input value.
+    let padding = pointwise::Padding::Explicit { top: 0, bottom: 1 << 58, left: 0, right: 0 };
+    let layer = Layer::new(1, 1, 1, 1).padding(padding);
+    let refused = Error::OutOfMemory { bytes: (1 << 60) + 4 };
+    assert_eq!(convolve(&layer, &[1.0], &[1.0], None, None), Err(refused.clone()));
+    assert_eq!(reference(&layer, &[1.0], &[1.0], None, None), Err(refused));
+}

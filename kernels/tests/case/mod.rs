@@ -1,0 +1,245 @@
+//! One repeatable case: a layer, how to run it, and what to fill it with, as a line of text.
+//!
+//! `nhwc/n1c3h5w7k9/bias kernel=f32-avx2-ol-6x16 units=3 pack=1 threads=4 pool=in values=special
+//! seed=7`: the layer's own text form first; the rest in any order, each part optional.
+
+// Each test binary uses the part of it that it needs.
+#![allow(dead_code)]
+
+mod values;
+
+use core::fmt;
+use pointwise::{
+    Activation, Blocking, Error, Family, Kernel, Layer, Parameters, Plan, PlanOptions, Pool,
+    kernels, reference_of,
+};
+use std::sync::OnceLock;
+
+pub(crate) use values::Values;
+
+/// Where a case is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On the calling thread.
+    Serial,
+    /// From a task of a pool with as many threads as the case.
+    Current,
+    /// In such a pool, from outside of it.
+    In,
+}
+
+impl Place {
+    pub(crate) const ALL: [(Place, &'static str); 3] =
+        [(Place::Serial, "serial"), (Place::Current, "current"), (Place::In, "in")];
+}
+
+/// A layer, how to run it, and its values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Case {
+    pub(crate) layer: Layer,
+    pub(crate) options: PlanOptions,
+    pub(crate) place: Place,
+    pub(crate) values: Values,
+    pub(crate) seed: u64,
+}
+
+impl Case {
+    /// `layer` on one thread with the planner's choices and plain values.
+    pub(crate) fn new(layer: Layer) -> Self {
+        let options = PlanOptions::new();
+        Case { layer, options, place: Place::Serial, values: Values::Plain, seed: 1 }
+    }
+
+    /// With this kernel and blocking.
+    pub(crate) fn forced(layer: Layer, kernel: &Kernel, units: usize, pack: bool) -> Self {
+        let options = PlanOptions::new().kernel(kernel.name()).blocking(Blocking::new(units, pack));
+        Case { options, ..Case::new(layer) }
+    }
+
+    /// The tensors of the layer, and what must come out.
+    pub(crate) fn problem(&self) -> Problem {
+        let layer = &self.layer;
+        let shape = layer.check().unwrap();
+        let depth = layer.c / layer.groups;
+        let mut fill = self.values.generator(self.seed, depth);
+        let input = fill.take(shape.input_len);
+        let weights = fill.take(shape.weights_len);
+        let bias = layer.bias.then(|| fill.take(layer.k));
+        let residual = layer.residual.then(|| fill.take(shape.residual_len));
+        let prelu = layer.activation == Activation::Prelu;
+        let slopes = prelu.then(|| Values::Plain.generator(self.seed, 1).take(layer.k));
+        let mut problem = Problem { input, weights, bias, slopes, residual, want: Vec::new() };
+        let (parameters, residual) = (problem.parameters(), problem.residual.as_deref());
+        problem.want = reference_of(layer, &problem.input, &parameters, residual).unwrap();
+        problem
+    }
+
+    /// Runs `plan` where the case says.
+    pub(crate) fn run(
+        &self,
+        plan: &Plan,
+        weights: &pointwise::PackedWeights,
+        input: &[f32],
+        residual: Option<&[f32]>,
+        output: &mut [f32],
+    ) -> Result<(), Error> {
+        match self.place {
+            Place::Serial => plan.run(weights, input, residual, output, Pool::Serial),
+            Place::In => {
+                plan.run(weights, input, residual, output, Pool::In(pool(self.options.threads)))
+            }
+            Place::Current => pool(self.options.threads)
+                .install(|| plan.run(weights, input, residual, output, Pool::Current)),
+        }
+    }
+
+    /// Runs the case against the reference: the number of outputs compared, or what is wrong.
+    pub(crate) fn check(&self) -> Result<usize, String> {
+        let problem = self.problem();
+        let error = |e: Error| e.to_string();
+        let plan = Plan::new(&self.layer, &self.options).map_err(error)?;
+        let packed = plan.pack_parameters(&problem.parameters()).map_err(error)?;
+        let mut got = vec![POISON; problem.want.len()];
+        self.run(&plan, &packed, &problem.input, problem.residual.as_deref(), &mut got)
+            .map_err(error)?;
+        problem.compare(&got)
+    }
+
+    /// [`check`](Case::check), with the command that repeats the case where it fails.
+    pub(crate) fn assert(&self) {
+        if let Err(why) = self.check() {
+            panic!("{why}\nrepeat it: {}", self.command());
+        }
+    }
+
+    /// The command that repeats the case.
+    pub(crate) fn command(&self) -> String {
+        format!("POINTWISE_CASE='{self}' cargo test -p pointwise --test bits the_case_given")
+    }
+}
+
+/// What an output holds before a run: not a NaN, so that an output left alone is noticed even
+/// where a NaN is due.
+pub(crate) const POISON: f32 = f32::from_bits(0x5EAD_BEEF);
+
+/// The tensors of a layer, and what must come out.
+pub(crate) struct Problem {
+    pub(crate) input: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
+    pub(crate) bias: Option<Vec<f32>>,
+    pub(crate) slopes: Option<Vec<f32>>,
+    pub(crate) residual: Option<Vec<f32>>,
+    pub(crate) want: Vec<f32>,
+}
+
+impl Problem {
+    pub(crate) fn parameters(&self) -> Parameters<'_> {
+        let mut parameters = Parameters::new(&self.weights);
+        parameters.bias = self.bias.as_deref();
+        parameters.slopes = self.slopes.as_deref();
+        parameters
+    }
+
+    /// Compares bit for bit, a NaN with any NaN: the number of outputs, or the first difference.
+    pub(crate) fn compare(&self, got: &[f32]) -> Result<usize, String> {
+        assert_eq!(got.len(), self.want.len());
+        let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+        match got.iter().zip(&self.want).position(|(got, want)| !same(*got, *want)) {
+            None => Ok(got.len()),
+            Some(at) => Err(format!(
+                "output {at} of {} is {:e} ({:#010x}), not {:e} ({:#010x})",
+                got.len(),
+                got[at],
+                got[at].to_bits(),
+                self.want[at],
+                self.want[at].to_bits()
+            )),
+        }
+    }
+}
+
+/// A pool of `threads` threads, started at its first use and kept.
+pub(crate) fn pool(threads: usize) -> &'static rayon::ThreadPool {
+    static POOLS: [OnceLock<rayon::ThreadPool>; 8] = [const { OnceLock::new() }; 8];
+    POOLS[threads - 1].get_or_init(|| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool")
+    })
+}
+
+/// Pixels and outputs of a kernel's tile.
+pub(crate) fn tile(kernel: &Kernel) -> (usize, usize) {
+    match kernel.family() {
+        Family::Outputs => (kernel.rows(), kernel.columns()),
+        Family::Pixels => (kernel.columns(), kernel.rows()),
+    }
+}
+
+/// The kernels this machine runs under the cap that the environment sets. Those it should have
+/// and lacks are a failure where `POINTWISE_REQUIRE_ISA` says so, else said to be skipped.
+pub(crate) fn runnable() -> Vec<&'static Kernel> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let cap: Option<pointwise::Isa> = variable("POINTWISE_ISA").map(|isa| isa.parse().unwrap());
+    for isa in variable("POINTWISE_REQUIRE_ISA").unwrap_or_default().split(',') {
+        assert!(
+            isa.is_empty() || isa.parse::<pointwise::Isa>().unwrap().is_available(),
+            "POINTWISE_REQUIRE_ISA names {isa}, which this machine lacks"
+        );
+    }
+    let (run, skip): (Vec<_>, Vec<_>) = kernels()
+        .iter()
+        .partition(|kernel| kernel.is_available() && cap.is_none_or(|cap| kernel.isa() <= cap));
+    for kernel in skip {
+        eprintln!("skipped: {} (needs {})", kernel.name(), kernel.isa().needs());
+    }
+    run
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.layer)?;
+        if let Some(kernel) = &self.options.kernel {
+            write!(f, " kernel={kernel}")?;
+        }
+        if let Some(Blocking { units, pack, .. }) = self.options.blocking {
+            write!(f, " units={units} pack={}", u8::from(pack))?;
+        }
+        let place = Place::ALL.iter().find(|place| place.0 == self.place).expect("every place").1;
+        let values = self.values.name();
+        write!(
+            f,
+            " threads={} pool={place} values={values} seed={}",
+            self.options.threads, self.seed
+        )
+    }
+}
+
+impl core::str::FromStr for Case {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace();
+        let layer = words.next().ok_or("no layer")?.parse().map_err(|e: Error| e.to_string())?;
+        let mut case = Case::new(layer);
+        let (mut units, mut pack) = (None, false);
+        for word in words {
+            let (key, value) = word.split_once('=').ok_or_else(|| format!("`{word}`: no `=`"))?;
+            let number = || value.parse::<usize>().map_err(|e| format!("`{word}`: {e}"));
+            match key {
+                "kernel" => case.options.kernel = Some(value.to_owned()),
+                "isa" => case.options.isa = Some(value.parse().map_err(|e: Error| e.to_string())?),
+                "units" => units = Some(number()?),
+                "pack" => pack = number()? != 0,
+                "threads" => case.options.threads = number()?,
+                "seed" => case.seed = value.parse().map_err(|e| format!("`{word}`: {e}"))?,
+                "pool" => {
+                    let place = Place::ALL.iter().find(|place| place.1 == value);
+                    case.place = place.ok_or_else(|| format!("no pool `{value}`"))?.0;
+                }
+                "values" => case.values = value.parse()?,
+                _ => return Err(format!("`{key}` is none of the parts of a case")),
+            }
+        }
+        case.options.blocking = units.map(|units| Blocking::new(units, pack));
+        Ok(case)
+    }
+}
