@@ -47,6 +47,7 @@ impl Contender for MatrixMultiply {
     }
 
     fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal> {
+        super::expect_no_cap(case.isa)?;
         Ok(Box::new(Lowered::new(self, case)?))
     }
 }

@@ -146,6 +146,16 @@ pub trait Prepared: Send {
     fn settle(&mut self) {}
 }
 
+/// Refuses a cap below what the CPU has, for contenders that take none.
+fn expect_no_cap(cap: Option<Isa>) -> Result<(), Refusal> {
+    match cap {
+        Some(cap) if Isa::ALL.iter().any(|isa| isa.is_available() && *isa > cap) => {
+            Err(Refusal::Unsupported(format!("its ISA cannot be capped at {cap}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The version of a crate that this program was built with.
 fn locked_version(krate: &str) -> String {
     let lock = include_str!("../../../Cargo.lock");

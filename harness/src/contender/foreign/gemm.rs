@@ -4,8 +4,7 @@
 
 use super::matrix::{Matrix, MatrixMut};
 use crate::contender::lowering::{Lowered, Sgemm};
-use crate::contender::{Case, Contender, Prepared, Refusal, locked_version};
-use pointwise::Isa;
+use crate::contender::{Case, Contender, Prepared, Refusal, expect_no_cap, locked_version};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The contender.
@@ -81,9 +80,7 @@ impl Contender for GemmCrate {
     }
 
     fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal> {
-        if let Some(isa) = case.isa.filter(|isa| isa.lanes() < 16 && *isa != Isa::Neon) {
-            return Err(Refusal::Unsupported(format!("it cannot be capped at {isa}")));
-        }
+        expect_no_cap(case.isa)?;
         Ok(Box::new(Lowered::new(self, case)?))
     }
 }

@@ -9,8 +9,8 @@
 //! A peer with one thread runs on the calling thread. With more, its own workers join the
 //! caller; the count is set before every run (OpenMP keeps it per calling thread) and read back.
 //! A worker that has nothing to do first spins, then sleeps. [`prepare_environment`] makes it
-//! spin for about a millisecond (OpenBLAS: half of one): longer than any gap between two runs
-//! of a sample, so that the peer never pays for a wake-up within its own sample. Then
+//! spin for about a millisecond (OpenBLAS: 25 microseconds), longer than the gap between two
+//! runs of a sample, so that the peer does not pay for wake-ups within its own sample. Then
 //! [`settle`](super::Prepared::settle) ends the workers, or the spinning, so that they don't
 //! take the core that the next contender's second thread needs.
 
@@ -58,8 +58,9 @@ pub fn environment(isa: Option<Isa>) -> Vec<(&'static str, Option<&'static str>)
         ("OMP_WAIT_POLICY", Some("active")),
         // Milliseconds, for a oneDNN built with Intel's OpenMP.
         ("KMP_BLOCKTIME", Some("1")),
-        // 2²⁰ cycles of the time-stamp counter.
-        ("OPENBLAS_THREAD_TIMEOUT", Some("20")),
+        // 2¹⁶ cycles of the time-stamp counter: longer takes the core from the pass over the
+        // output that follows each product, shorter makes every product wait for a wake-up.
+        ("OPENBLAS_THREAD_TIMEOUT", Some("16")),
         ("OPENBLAS_CORETYPE", core),
         ("OPENBLAS_L2_SIZE", None),
         ("ONEDNN_MAX_CPU_ISA", None),

@@ -5,11 +5,11 @@
 //! A layer is one convolution node with bias and clamp fused; a residual adds a second node,
 //! which then has the clamp.
 
-use super::{bounds, expect_cap, expect_processors, find, open, open_first, peers_folder};
+use super::{bounds, expect_processors, find, open, open_first, peers_folder};
 use crate::contender::buffer::Buffer;
-use crate::contender::{Case, Contender, Options, Prepared, Refusal, SetupTimes};
+use crate::contender::{Case, Contender, Options, Prepared, Refusal, SetupTimes, expect_no_cap};
 use libloading::Library;
-use pointwise::{Isa, Layout, Padding};
+use pointwise::{Layout, Padding};
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
@@ -21,7 +21,6 @@ pub(in super::super) fn contender(options: &Options) -> impl Contender + use<> {
     XnnPack {
         given: options.xnnpack.clone(),
         folder: peers_folder(options.peers.as_deref()),
-        isa: options.isa,
         loaded: OnceLock::new(),
     }
 }
@@ -29,7 +28,6 @@ pub(in super::super) fn contender(options: &Options) -> impl Contender + use<> {
 struct XnnPack {
     given: Option<PathBuf>,
     folder: PathBuf,
-    isa: Option<Isa>,
     loaded: OnceLock<Result<Api, Refusal>>,
 }
 
@@ -143,14 +141,25 @@ impl Api {
         // SAFETY: null asks for the system's allocator.
         let status = unsafe { (f.xnn_initialize)(null()) };
         check("initialisation", status).map_err(|refusal| failed(refusal.to_string()))?;
-        // The library does not tell its version; its file's name is all there is.
-        let real = std::fs::canonicalize(&path).unwrap_or(path);
-        let version = real.file_name().unwrap_or(real.as_os_str()).to_string_lossy().into_owned();
+        let version = version(&path);
         // Never unloaded: worker threads may wait in code of them.
         beside.into_iter().for_each(|(library, _)| std::mem::forget(library));
         std::mem::forget(library);
         Ok(Api { f, version })
     }
+}
+
+/// The library does not tell its version: what a file `xnnpack-version` beside it or above says, as
+/// `scripts/install-peers` writes it, else the name of the library's own file.
+fn version(path: &Path) -> String {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let noted = real
+        .ancestors()
+        .skip(1)
+        .take(5)
+        .find_map(|folder| std::fs::read_to_string(folder.join("xnnpack-version")).ok());
+    let name = || real.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    noted.map_or_else(name, |text| text.trim().to_owned())
 }
 
 /// A status as a result, named after what was tried.
@@ -198,10 +207,7 @@ impl Contender for XnnPack {
         if case.layer.layout != Layout::Nhwc {
             return Err(Refusal::Unsupported("it has NHWC only".to_owned()));
         }
-        if let Some(isa) = case.isa.filter(|isa| isa.lanes() < 16 && *isa != Isa::Neon) {
-            return Err(Refusal::Unsupported(format!("it cannot be capped at {isa}")));
-        }
-        expect_cap(self.isa, case.isa)?;
+        expect_no_cap(case.isa)?;
         expect_processors(case.threads)?;
         Ok(Box::new(Graph::new(api, case)?))
     }

@@ -145,7 +145,7 @@ impl<'a> Convolution<'a> {
     /// The time of the fastest of a few runs.
     fn best_of_some(&mut self) -> Result<Duration, Refusal> {
         let mut best = Duration::MAX;
-        for _ in 0..8 {
+        for _ in 0..5 {
             let start = Instant::now();
             self.run()?;
             best = best.min(start.elapsed());
