@@ -1,0 +1,134 @@
+"""Tests of the checks themselves: `python3 -m unittest discover -s scripts -p 'test_*.py'`."""
+
+import importlib.machinery
+import importlib.util
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+SCRIPTS = Path(__file__).resolve().parent
+sys.path.insert(0, str(SCRIPTS))
+
+import cpu_facts  # noqa: E402
+import machine_code as mc  # noqa: E402
+
+
+def script(name: str):
+    """A script without a suffix, as a module."""
+    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(SCRIPTS / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+inspect_kernels = script("inspect-kernels")
+instruction_counts = script("instruction-counts")
+predict_kernels = script("predict-kernels")
+
+AVX2 = """
+0000000000000000 <<pulp::x86::v3::V3>::vectorize::imp::<pointwise::micro::tile::Call<pulp::x86::v3::V3, 2, 1, {form}>>>:
+   0:\tpush   %rbp
+  10:\tvmovups (%rsi),%ymm2
+  14:\tvbroadcastss (%rdi),%ymm3
+  18:\tvfmadd231ps %ymm2,%ymm3,%ymm0
+{spill}  20:\tvbroadcastss 0x4(%rdi),%ymm3
+  24:\tvfmadd231ps %ymm2,%ymm3,%ymm1
+  28:\tdec    %rcx
+  2b:\tjne    10 <somewhere+0x10>
+  2d:\tret
+"""
+NEON = """
+0000000000000000 <pointwise::micro::tile::<pulp::aarch64::Neon, 2, 1, false>>:
+   0:\tldr\tq2, [x1], #16
+   4:\tldp\ts3, s4, [x0], #8
+   8:\tfmla\tv0.4s, v2.4s, v3.s[0]
+   c:\tfmla\tv1.4s, v2.4s, v4.s[0]
+{spill}  14:\tsubs\tx9, x9, #0x1
+  18:\tb.ne\t0 <somewhere>  // b.any
+  1c:\tret
+"""
+
+
+def judge(listing: str, arch: str):
+    kernels = mc.kernels_of(mc.read_listing(listing, arch))
+    assert len(kernels) == 1, kernels
+    rows, wrong = inspect_kernels.judge(kernels[0])
+    return kernels[0].label(), rows, wrong
+
+
+class InnerLoops(unittest.TestCase):
+    def test_a_clean_loop_passes(self):
+        label, rows, wrong = judge(AVX2.format(form="true", spill=""), "x86_64")
+        self.assertEqual((label, wrong), ("avx2 2x8 rows", []))
+        self.assertEqual((rows[0]["fma_per_step"], rows[0]["loads_per_step"]), (2, 3))
+        label, rows, wrong = judge(NEON.format(spill=""), "aarch64")
+        self.assertEqual((label, wrong), ("neon 2x4 line", []))
+        self.assertEqual(rows[0]["loads_per_step"], 3)
+
+    def test_a_spill_is_found(self):
+        for line in ("  1c:\tvmovups %ymm0,-0x20(%rsp)\n", "  1c:\tvmovaps 0x40(%rsp),%ymm0\n",
+                     "  1c:\tvaddps 0x40(%rsp),%ymm5,%ymm5\n"):
+            _, _, wrong = judge(AVX2.format(form="true", spill=line), "x86_64")
+            self.assertEqual(len(wrong), 1, line)
+            self.assertIn("spilled", wrong[0])
+        for line in ("  10:\tstr\tq0, [sp, #16]\n", "  10:\tldp\tq5, q6, [sp, #32]\n"):
+            _, _, wrong = judge(NEON.format(spill=line), "aarch64")
+            self.assertEqual(len(wrong), 1, line)
+            self.assertIn("spilled", wrong[0])
+
+    def test_the_frame_pointer_is_the_stack_only_where_it_is_set(self):
+        store = "  1c:\tvmovups %ymm0,0x20(%rbp)\n"
+        _, _, wrong = judge(AVX2.format(form="true", spill=store), "x86_64")
+        self.assertIn("vector stores", wrong[0])
+        framed = AVX2.format(form="true", spill=store).replace("push   %rbp", "mov    %rsp,%rbp")
+        self.assertIn("spilled", judge(framed, "x86_64")[2][0])
+
+    def test_accumulators_in_memory_are_found_without_the_stack(self):
+        _, _, wrong = judge(AVX2.format(form="true", spill="  1c:\tvmovups %ymm0,(%rax)\n"), "x86_64")
+        self.assertEqual(wrong, ["1 vector stores in the loop"])
+
+    def test_a_missing_fma_is_found(self):
+        listing = AVX2.format(form="true", spill="").replace("  24:\tvfmadd231ps %ymm2,%ymm3,%ymm1\n", "")
+        self.assertIn("multiple of 2", judge(listing, "x86_64")[2][0])
+
+    def test_a_narrow_fma_does_not_count(self):
+        listing = AVX2.format(form="true", spill="").replace("%ymm", "%xmm")
+        self.assertEqual(judge(listing, "x86_64")[1], [])
+
+
+class Baselines(unittest.TestCase):
+    def test_what_got_worse_is_named(self):
+        before = {"a": 1000, "b": 1000, "gone": 5}
+        after = {"a": 1011, "b": 1009, "new": 7}
+        findings = instruction_counts.compare(before, after, 0.01)
+        self.assertEqual([f.split(":")[0] for f in findings], ["a", "gone"])
+        row = {"kernel": "avx512 14x32 line", "steps": 1, "cycles_per_step": {"znver4": 28.0, "haswell": 28.0}}
+        worse = dict(row, cycles_per_step={"znver4": 30.0, "haswell": 28.1})
+        self.assertEqual(predict_kernels.regressions([row], [row], 0.02), [])
+        self.assertIn("avx512 14x32 line on znver4", predict_kernels.regressions([row], [worse], 0.02)[0])
+        self.assertEqual(len(predict_kernels.regressions([row], [], 0.02)), 2)
+
+    def test_bad_files_are_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "baseline.json"
+            for text in ("", "{", "[]", "{}", '{"schema": 99, "counts": {"a": 1}}',
+                         '{"schema": 1, "counts": {}}', '{"schema": 1, "counts": {"a": "many"}}'):
+                path.write_text(text)
+                with self.assertRaises(SystemExit) as refused:
+                    instruction_counts.read_baseline(path)
+                self.assertEqual(refused.exception.code, 2, text)
+                with self.assertRaises(SystemExit) as refused:
+                    predict_kernels.read_stored(path)
+                self.assertEqual(refused.exception.code, 2, text)
+
+
+class Facts(unittest.TestCase):
+    def test_the_bound_is_the_busier_unit(self):
+        self.assertEqual(cpu_facts.bound("skylake-avx512", "avx512", 28, 16), 14)
+        self.assertEqual(cpu_facts.bound("skylake-avx512", "avx512", 28, 29), 14.5)
+
+
+if __name__ == "__main__":
+    unittest.main()
