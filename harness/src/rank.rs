@@ -39,7 +39,7 @@ pub struct Standing {
     /// Whether its means are over the common layers. When not, it ran too few of them, and its
     /// means are over its own layers: only `speed_ratio` can then be compared.
     pub common: bool,
-    /// Geometric mean of its GFLOP/s.
+    /// Geometric mean of its GFLOP/s, over problems.
     pub gflops: f64,
     /// Geometric mean of its share of the FMA ceiling.
     pub fraction_of_ceiling: f64,
@@ -69,7 +69,7 @@ pub struct NetworkTime {
 pub struct Ranking {
     /// The setting.
     pub setting: Setting,
-    /// Layers measured by anyone, heads apart.
+    /// Problems measured by anyone, heads apart; layers that are the same problem count once.
     pub layers: usize,
     /// Of those, the ones that every ranked contender ran: what the means are over.
     pub common_layers: usize,
@@ -174,7 +174,7 @@ pub fn rank_grid(grid: &Grid<'_>, field: Field) -> Ranking {
     let names: Vec<&str> = columns.iter().map(|column| column.contender.as_str()).collect();
     let ran_any = |row: &&Row<'_>| names.iter().any(|name| row.get(name).is_some());
     let (of_networks, by_hand): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
-        grid.rows.iter().filter(ran_any).partition(|row| !row.layer.network.is_empty());
+        grid.problems().filter(ran_any).partition(|row| !row.layer.network.is_empty());
     // Layers given by hand are curves and trials: beside a network they would only skew its means.
     let left_out = if of_networks.is_empty() { 0 } else { by_hand.len() };
     let ran = if of_networks.is_empty() { by_hand } else { of_networks };

@@ -4,7 +4,7 @@ use crate::catalog::{self, Entry};
 use crate::record::Record;
 use pointwise::{Layer, Layout};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// The contender that everything else is compared with: the plan's own choice.
@@ -149,6 +149,8 @@ pub struct Row<'a> {
     pub layer: &'a Record,
     /// What the layer weighs.
     pub place: Place,
+    /// What was run: equal for layers that are the same problem, which networks share many of.
+    pub problem: String,
     cells: HashMap<&'a str, &'a Record>,
 }
 
@@ -190,10 +192,17 @@ pub struct Grid<'a> {
     pub rows: Vec<Row<'a>>,
 }
 
-impl Grid<'_> {
+impl<'a> Grid<'a> {
     /// The columns whose role satisfies `wanted`.
     pub fn columns_of(&self, wanted: impl Fn(Role) -> bool) -> impl Iterator<Item = &Column> {
         self.columns.iter().filter(move |column| wanted(column.role))
+    }
+
+    /// Each problem once, at its first layer: a measurement that counts for several networks is
+    /// still one measurement.
+    pub fn problems(&self) -> impl Iterator<Item = &Row<'a>> {
+        let mut seen = HashSet::new();
+        self.rows.iter().filter(move |row| seen.insert(row.problem.as_str()))
     }
 
     /// Networks in the order in which they first appear.
@@ -240,9 +249,11 @@ pub fn grids<'a>(records: &'a [Record], known: &Known) -> Vec<Grid<'a>> {
         let sizes = [n, c, k, h, w, stride_h, stride_w, groups];
         let key = (at, record.network.as_str(), record.layer.as_str(), sizes);
         let row = *row_of.entry(key).or_insert_with(|| {
+            let named = || format!("{}/{} {sizes:?}", record.network, record.layer);
             grid.rows.push(Row {
                 layer: record,
                 place: known.place(record),
+                problem: known.text(record).unwrap_or_else(named),
                 cells: HashMap::new(),
             });
             grid.rows.len() - 1

@@ -13,6 +13,8 @@ pub struct Loss {
     pub setting: String,
     /// The layer's network and name.
     pub layer: String,
+    /// Other networks that have the same problem.
+    pub shared_by: Vec<String>,
     /// Its sizes.
     pub shape: String,
     /// The fastest of those who are faster.
@@ -36,7 +38,7 @@ pub struct Loss {
 /// How `pointwise` stands against whoever is best on each layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Versus {
-    /// Layers compared, heads apart.
+    /// Problems compared, heads apart.
     pub layers: usize,
     /// Geometric mean of our speed over theirs.
     pub geomean: f64,
@@ -55,7 +57,7 @@ pub struct Losses {
     pub plain: Vec<Loss>,
     /// To contenders whose own layout nobody had to convert to, worst first.
     pub own_layout: Vec<Loss>,
-    /// Layers on which `pointwise` ran beside someone else, each setting counted.
+    /// Problems on which `pointwise` ran beside someone else, each setting counted.
     pub compared: usize,
     /// Who ran beside it.
     pub against: Vec<String>,
@@ -80,6 +82,7 @@ fn loss(grid: &Grid<'_>, row: &Row<'_>, known: &Known, wanted: fn(Role) -> bool)
     Some(Loss {
         setting: grid.setting.short(),
         layer: long_name(ours),
+        shared_by: shared_by(grid, row),
         shape: shape(ours),
         contender: theirs.contender.clone(),
         ratio: ours.ns_median / theirs.ns_median,
@@ -92,11 +95,23 @@ fn loss(grid: &Grid<'_>, row: &Row<'_>, known: &Known, wanted: fn(Role) -> bool)
     })
 }
 
+/// The other networks that have the problem of `row`.
+fn shared_by(grid: &Grid<'_>, row: &Row<'_>) -> Vec<String> {
+    let mut networks: Vec<String> = Vec::new();
+    for other in grid.rows.iter().filter(|other| other.problem == row.problem) {
+        let network = &other.layer.network;
+        if *network != row.layer.network && !network.is_empty() && !networks.contains(network) {
+            networks.push(network.clone());
+        }
+    }
+    networks
+}
+
 /// Collects the losses of all settings.
 pub fn losses(grids: &[Grid<'_>], known: &Known) -> Losses {
     let mut all = Losses::default();
     for grid in grids {
-        for row in &grid.rows {
+        for row in grid.problems() {
             let beside = row.best(|role| in_plain_layout(role) || role == Role::OwnLayout);
             all.compared += usize::from(row.get(OURS).is_some() && beside.is_some());
             all.plain.extend(loss(grid, row, known, in_plain_layout));
@@ -119,8 +134,7 @@ pub fn losses(grids: &[Grid<'_>], known: &Known) -> Losses {
 pub fn versus(grid: &Grid<'_>) -> Option<Versus> {
     let by_hand = grid.rows.iter().all(|row| row.layer.network.is_empty());
     let pairs: Vec<(f64, &Record, &Record)> = grid
-        .rows
-        .iter()
+        .problems()
         .filter(|row| !row.place.head && (by_hand || !row.layer.network.is_empty()))
         .filter_map(|row| {
             let (ours, theirs) = (row.get(OURS)?, row.best(in_plain_layout)?);

@@ -106,6 +106,8 @@ struct Page<'r> {
     /// How many of the plain losses exceed the noise.
     clear: usize,
     against: String,
+    /// Whether someone else's convolution took part, not only loops and GEMMs.
+    convolutions: bool,
     sections: Vec<Section>,
     networks: Vec<Network>,
     rooflines: Vec<Shown>,
@@ -121,6 +123,9 @@ struct Page<'r> {
     samples: (usize, usize),
     lines: Vec<Line<'r>>,
 }
+
+/// Contenders that are convolutions of others. Beating loops and GEMMs alone says less.
+const CONVOLUTIONS: [&str; 3] = ["onednn", "onednn-any", "xnnpack"];
 
 /// Fills the template.
 pub(super) fn page(report: &Report) -> Result<String, ReportError> {
@@ -142,6 +147,7 @@ pub(super) fn page(report: &Report) -> Result<String, ReportError> {
         warnings: warnings(report),
         clear: losses.plain.iter().filter(|loss| loss.clear).count(),
         against: list(&losses.against),
+        convolutions: losses.against.iter().any(|name| CONVOLUTIONS.contains(&name.as_str())),
         losses,
         sections: grids.iter().map(|grid| section(grid, &palette)).collect(),
         networks: networks(&grids, &palette),

@@ -1,11 +1,10 @@
 //! Our kernels against each other: which wins where, and what the plan's choice costs.
 
 use super::figure::HeatMap;
-use super::layers::{long_name, shape, sizes};
+use super::layers::{long_name, shape};
 use super::repeat::repeat;
 use crate::rank::{Grid, Known, OURS, Role, Row, geomean};
 use serde::Serialize;
-use std::collections::HashSet;
 
 /// A layer whose pick is not the fastest kernel that was timed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +43,7 @@ const SHOWN: usize = 5;
 pub fn picks(grid: &Grid<'_>, known: &Known) -> Option<Picks> {
     let mut regrets = Vec::new();
     let mut worst = Vec::new();
-    for row in &grid.rows {
+    for row in grid.problems() {
         let (Some(pick), Some(best)) = (row.get(OURS), row.best(|r| r == Role::Kernel)) else {
             continue;
         };
@@ -75,12 +74,9 @@ pub(super) fn heat(grid: &Grid<'_>) -> Option<HeatMap> {
     if kernels.len() < 2 {
         return None;
     }
-    let mut once = HashSet::new();
     let rows: Vec<(&Row<'_>, f64)> = grid
-        .rows
-        .iter()
+        .problems()
         .filter_map(|row| Some((row, row.best(|role| role == Role::Kernel)?.ns_median)))
-        .filter(|(row, _)| once.insert(sizes(row.layer)))
         .collect();
     let picked = rows.iter().enumerate().filter_map(|(at, (row, _))| {
         let kernel = &row.get(OURS)?.kernel;

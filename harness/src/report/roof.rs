@@ -110,7 +110,10 @@ fn roofline_of(grids: &[&Grid<'_>], sidecar: Sidecar<'_>, known: &Known) -> Opti
         return None;
     }
     furthest.sort_by(|a, b| a.0.total_cmp(&b.0));
-    for (_, spot, label) in furthest.iter().take(NAMED) {
+    // A layer that is far below in both layouts needs its name once.
+    let mut named = HashSet::new();
+    let different = furthest.iter().filter(|(_, _, label)| named.insert(label));
+    for (_, spot, label) in different.take(NAMED) {
         data.spots[*spot].label.clone_from(label);
     }
     let threads = super::format::count(setting.threads, "thread");

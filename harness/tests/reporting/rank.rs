@@ -1,5 +1,7 @@
 use crate::run::{known, record, records};
-use pointwise_harness::rank::{Field, Known, Ranking, Role, geomean, rank, table};
+use pointwise_harness::catalog::Entry;
+use pointwise_harness::rank::{Field, Known, Ranking, Role, geomean, grids, rank, table};
+use pointwise_harness::report::losses;
 
 fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * b.abs()
@@ -179,4 +181,38 @@ fn rankings_serialise_with_their_field_names() {
         assert!(!ours[field].is_null(), "{field}");
     }
     assert!(json["networks"][0]["times"][0][1].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_problem_that_networks_share_counts_once_in_means_and_in_each_network() {
+    let mut records = Vec::new();
+    for network in ["resnet50", "resnet101"] {
+        for (contender, ns) in [("pointwise", 100.0), ("onednn", 50.0)] {
+            records.push(record(network, "shared", contender, ns));
+        }
+    }
+    records.push(record("resnet50", "other", "pointwise", 100.0));
+    records.push(record("resnet50", "other", "onednn", 100.0));
+    let entry = |network: &str, name: &str, text: &str| Entry {
+        network: network.into(),
+        name: name.into(),
+        count: 2,
+        head: false,
+        layer: text.parse().unwrap(),
+    };
+    let known = Known::new(vec![
+        entry("resnet50", "shared", "c8h4w4k8/relu"),
+        entry("resnet101", "shared", "c8h4w4k8/relu"),
+        // The same sizes, but another problem.
+        entry("resnet50", "other", "c8h4w4k8/bias"),
+    ]);
+    let ranking = only(rank(&records, &known, Field::Contenders));
+    assert_eq!(ranking.layers, 2);
+    let theirs = ranking.standings.iter().find(|s| s.contender == "onednn").unwrap();
+    assert!(near(theirs.speed_ratio.unwrap(), 2f64.sqrt()));
+    let times: Vec<f64> = ranking.networks.iter().map(|network| network.times[0].1).collect();
+    assert_eq!(times, [300.0, 100.0]);
+    let losses = losses(&grids(&records, &known), &known);
+    assert_eq!(losses.plain.len(), 1);
+    assert_eq!(losses.plain[0].shared_by, ["resnet101"]);
 }

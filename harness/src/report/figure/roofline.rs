@@ -71,7 +71,7 @@ pub fn roofline(data: &Roofline) -> Figure {
     let bottom = top + PLOT;
     let end = WIDTH - RIGHT;
     let x = Scale::new(Kind::Log, (left, right), (LEFT, end));
-    let y = Scale::new(Kind::Log, (lowest / 1.5, highest * 1.35), (bottom, top));
+    let y = Scale::new(Kind::Log, (lowest / 1.8, highest * 1.35), (bottom, top));
 
     for tick in x.ticks(9) {
         canvas.line((x.at(tick), top), (x.at(tick), bottom), "grid");
@@ -169,18 +169,26 @@ fn spots(canvas: &mut Canvas, data: &Roofline, (x, y): (&Scale, &Scale)) {
         }
     }
     // Names go below their points, where a roofline leaves room, and further down where one
-    // already stands.
+    // already stands; above where the axis is too near.
+    let (lowest, _) = y.range();
+    let bottom = y.at(lowest) - 4.0;
     let mut taken: Vec<(f64, f64)> = Vec::new();
     named.sort_by(|a, b| b.0.1.total_cmp(&a.0.1));
     for (at, label) in named {
         let wide = text_width(label, 10.5);
         let left = (at.0 + 6.0).min(WIDTH - RIGHT - wide);
-        let mut base = at.1 + 20.0;
-        while taken.iter().any(|(x, y)| (x - left).abs() < wide + 4.0 && (y - base).abs() < 13.0) {
-            base += 13.0;
-        }
+        let free = |base: f64| {
+            let near =
+                |(x, y): &(f64, f64)| (x - left).abs() < wide + 4.0 && (y - base).abs() < 13.0;
+            !taken.iter().any(near)
+        };
+        let below = (0..8).map(|row| at.1 + 20.0 + 13.0 * f64::from(row));
+        let above = (0..8).map(|row| at.1 - 12.0 - 13.0 * f64::from(row));
+        let mut places = below.filter(|base| *base <= bottom).chain(above);
+        let Some(base) = places.find(|base| free(*base)) else { continue };
         taken.push((left, base));
-        canvas.line((at.0, at.1 + 5.0), (left + 1.0, base - 8.0), "axis");
+        let (start, end) = if base > at.1 { (5.0, -8.0) } else { (-5.0, 2.0) };
+        canvas.line((at.0, at.1 + start), (left + 1.0, base + end), "axis");
         canvas.text((left, base), Anchor::Start, "strong small halo", label);
     }
 }
