@@ -7,7 +7,9 @@
 //!
 //! `cargo bench --bench wall_clock -- resnet50/nchw` runs what contains that text.
 
-use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use pointwise::Layout;
 use pointwise_benches::timed::{Problem, contenders, problems};
 use pointwise_harness::contender::Refusal;

@@ -70,8 +70,7 @@ fn filter(records: &mut Vec<Record>, options: &Options) -> Result<(), Failure> {
     } else {
         // Records hold sizes, not epilogues.
         records.retain(|record| {
-            given.iter().any(|layer| same_sizes(record, layer))
-                || names.contains(&record.layer)
+            given.iter().any(|layer| same_sizes(record, layer)) || names.contains(&record.layer)
         });
     }
     records.retain(|record| {
