@@ -13,6 +13,7 @@ mod interrupt;
 mod list;
 mod options;
 mod output;
+mod pick;
 mod progress;
 mod rank;
 mod report;
@@ -21,6 +22,7 @@ mod run;
 mod selection;
 mod table;
 mod tour;
+mod tune;
 mod verify;
 
 use clap::error::ErrorKind;
@@ -69,6 +71,8 @@ enum Command {
     Bench(bench::Args),
     Rank(rank::Args),
     Report(report::Args),
+    Tune(tune::Args),
+    Pick(pick::Args),
 }
 
 impl Command {
@@ -80,6 +84,8 @@ impl Command {
             Command::Bench(args) => bench::run(args, options, output),
             Command::Rank(args) => rank::run(args, options, output),
             Command::Report(args) => report::run(args, options, output),
+            Command::Tune(args) => tune::run(args, options, output),
+            Command::Pick(args) => pick::run(args, options, output),
         }
     }
 }
