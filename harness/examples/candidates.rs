@@ -134,7 +134,7 @@ fn measure(layer: &Layer) -> String {
         };
         for pack in [false, true] {
             let mut before = 0;
-            for units in [1, 2, 4, 8, 16, 32, 128] {
+            for units in [1, 2, 4, 8, 16, 32, 64] {
                 if before * width >= pixels {
                     continue;
                 }

@@ -1,12 +1,12 @@
 //! What plans of one layer and of several have in common: a choice, bound to buffers at a run.
 
 use crate::branch::{Branch, MOST_BRANCHES, check_buffer};
-use crate::choose::{self, Candidate, Problem};
-use crate::cpu::Cpu;
+use crate::choose::{self, Basis, Candidate, Problem, decide};
 use crate::drive::{Blocking, Destination, Output, Run, Task};
 use crate::environment::DefaultEnvironment;
 use crate::panels::{Packed, Packing, Panel};
 use crate::pixels::Pixels;
+use crate::profile::ProfileError;
 use crate::{Error, Isa, Kernel, Layer, Parameters, PlanOptions, Pool, Shape, View, kernels};
 use rayon::prelude::*;
 
@@ -23,6 +23,8 @@ pub(crate) struct Bound {
     pub(crate) blocking: Blocking,
     pub(crate) tasks: Vec<Task>,
     pub(crate) why: String,
+    pub(crate) basis: Basis,
+    pub(crate) profile_problem: Option<ProfileError>,
     branches: Vec<Branch>,
     packing: Packing,
     panels: Vec<Panel>,
@@ -87,32 +89,21 @@ impl Bound {
             })
             .collect::<Result<Vec<Branch>, Error>>()?;
         let problem = Problem::new(&layer, &pixels);
-        let (mut best, mut count) = (None::<Candidate>, 0);
-        choose::for_each_candidate(
-            &branches,
-            &problem,
-            Cpu::host(),
-            &allowed,
-            options.blocking,
-            options.threads.min(MOST_THREADS),
-            |candidate| {
-                count += 1;
-                if best.is_none_or(|best| candidate.cycles < best.cycles) {
-                    best = Some(candidate);
-                }
-            },
-        );
-        let Candidate { kernel, blocking, split, cycles } = best.expect("a kernel is allowed");
+        let options = PlanOptions { threads: options.threads.min(MOST_THREADS), ..options };
+        let decision = decide(&layer, &branches, &problem, &options, &allowed)?;
+        let Candidate { kernel, blocking, split, cycles } = decision.candidate;
         let packing = Packing::new(branches.iter().map(|branch| &branch.layer), kernel);
         let panels = packing.panels()?;
         let step = split.step(kernel, pixels.len());
         let tasks = choose::tasks(split, pixels.len(), panels.len(), step);
         let why = format!(
-            "{} of {} candidates, {:.0} cycles estimated: {} panels of {} outputs, {} in blocks of \
+            "{} of {} candidates, {} ({:.0} {}): {} panels of {} outputs, {} in blocks of \
              {} units, {} tasks of {} pixel parts × {} output parts",
             kernel.name(),
-            count,
+            decision.considered,
+            decision.basis,
             cycles,
+            if decision.basis == Basis::Measured { "ns" } else { "cycles" },
             panels.len(),
             panels[0].count,
             if blocking.pack { "input packed" } else { "input read in place" },
@@ -129,6 +120,8 @@ impl Bound {
             blocking,
             tasks,
             why,
+            basis: decision.basis,
+            profile_problem: decision.problem,
             branches,
             packing,
             panels,
@@ -231,7 +224,7 @@ impl Bound {
 }
 
 /// The kernels that the options and this CPU admit.
-fn allowed(options: &PlanOptions) -> Result<Vec<&'static Kernel>, Error> {
+pub(crate) fn allowed(options: &PlanOptions) -> Result<Vec<&'static Kernel>, Error> {
     let admitted = |kernel: &Kernel| {
         kernel.is_available() && options.isa.is_none_or(|cap| kernel.isa() <= cap)
     };

@@ -1,68 +1,159 @@
-//! What the cost model knows of a CPU.
+//! What the cost model knows of a CPU, from one data file each.
 
-use crate::Isa;
+mod detect;
+
+pub(crate) use detect::brand;
+
 use crate::choose::TileCosts;
+use crate::{Error, Isa};
 use std::sync::OnceLock;
 
 /// The numbers of a CPU that kernels and blockings are chosen by.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Cpu {
+#[non_exhaustive]
+pub struct Cpu {
+    /// What it is called: a name of [`Cpu::names`], or `host`.
+    pub name: String,
+    /// Maker and core.
+    pub title: String,
+    /// The widest ISA that it runs.
+    pub isa: Isa,
     /// Fused multiply-adds of whole AVX-512 vectors per cycle: 2, or 1 where two 256-bit units
     /// share one.
-    pub(crate) fma_avx512: f64,
+    pub fma_avx512: f64,
     /// The same of 256-bit and of 128-bit vectors.
-    pub(crate) fma_narrow: f64,
+    pub fma_narrow: f64,
     /// Vector loads per cycle of AVX-512, where it is there.
-    pub(crate) loads_avx512: f64,
+    pub loads_avx512: f64,
     /// The same of narrower vectors.
-    pub(crate) loads_narrow: f64,
+    pub loads_narrow: f64,
     /// Latency of a multiply-add, cycles.
-    pub(crate) fma_latency: f64,
-    /// L1 data cache of a core, bytes.
-    pub(crate) l1: usize,
-    /// L2 cache of a core, bytes.
-    pub(crate) l2: usize,
-    /// Lines of a set of L1.
-    pub(crate) l1_ways: usize,
-    /// Pages that the first level of the data TLB holds.
-    pub(crate) tlb_pages: f64,
+    pub fma_latency: f64,
     /// Micro-operations started per cycle.
-    pub(crate) issue: f64,
+    pub issue: f64,
+    /// L1 data cache of a core, bytes.
+    pub l1: usize,
+    /// Lines of a set of L1.
+    pub l1_ways: usize,
+    /// L2 cache of a core, bytes.
+    pub l2: usize,
+    /// Pages that the first level of the data TLB holds.
+    pub tlb_pages: f64,
     /// Bytes per cycle that a core streams from L2.
-    pub(crate) l2_bytes: f64,
+    pub l2_bytes: f64,
     /// Bytes per cycle that a core streams from the cache or memory behind L2.
-    pub(crate) far_bytes: f64,
+    pub far_bytes: f64,
     /// Cycles until another thread of a pool starts on its part.
-    pub(crate) wake: f64,
+    pub wake: f64,
     /// What its inner loops cost, where that is known.
     pub(crate) tiles: TileCosts,
 }
 
+/// Name and text of each data file.
+macro_rules! files {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../data/cpus/", $name, ".txt")))),*]
+    };
+}
+
+static FILES: &[(&str, &str)] = files![
+    "haswell" "skylake-x" "icelake" "sapphirerapids" "zen2" "zen3" "zen4" "zen5" "zen5-mobile"
+    "neoverse-n1" "neoverse-n2" "neoverse-v1" "neoverse-v2" "cortex-a55" "cortex-a76" "apple-m1"
+];
+
 impl Cpu {
     /// This machine's, asked once.
-    pub(crate) fn host() -> &'static Cpu {
+    pub fn host() -> &'static Cpu {
         static HOST: OnceLock<Cpu> = OnceLock::new();
-        HOST.get_or_init(detect)
+        HOST.get_or_init(detect::detect)
+    }
+
+    /// Every CPU that there is a data file of.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        FILES.iter().map(|file| file.0)
+    }
+
+    /// A CPU by its name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCpu`].
+    pub fn named(name: &str) -> Result<Cpu, Error> {
+        let unknown = || Error::UnknownCpu { name: name.to_owned() };
+        let (name, text) = FILES.iter().find(|file| file.0 == name).ok_or_else(unknown)?;
+        Cpu::parse(name, text)
+    }
+
+    /// Reads a data file: a line for each field, `#` starting a comment; `tile` lines as
+    /// `tile ISA rows|line ROWSxVECTORS CYCLES-A-STEP CYCLES-OF-START-AND-STORE`.
+    ///
+    /// # Errors
+    /// [`Error::BadCpuText`].
+    pub fn parse(name: &str, text: &str) -> Result<Cpu, Error> {
+        let mut cpu = Cpu { name: name.to_owned(), ..Cpu::generic() };
+        for (at, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            cpu.set(line)
+                .ok_or_else(|| Error::BadCpuText { line: at + 1, text: line.to_owned() })?;
+        }
+        Ok(cpu)
+    }
+
+    fn set(&mut self, line: &str) -> Option<()> {
+        let (field, value) = line.split_once(' ')?;
+        let number = || value.parse::<f64>().ok().filter(|v| *v > 0.0 && v.is_finite());
+        let whole = || value.parse::<usize>().ok().filter(|v| *v > 0);
+        match field {
+            "title" => self.title = value.to_owned(),
+            "match" => {}
+            "isa" => self.isa = value.parse().ok()?,
+            "fma_avx512" => self.fma_avx512 = number()?,
+            "fma_narrow" => self.fma_narrow = number()?,
+            "loads_avx512" => self.loads_avx512 = number()?,
+            "loads_narrow" => self.loads_narrow = number()?,
+            "fma_latency" => self.fma_latency = number()?,
+            "issue" => self.issue = number()?,
+            "l1" => self.l1 = whole()?,
+            "l1_ways" => self.l1_ways = whole()?,
+            "l2" => self.l2 = whole()?,
+            "tlb_pages" => self.tlb_pages = number()?,
+            "l2_bytes" => self.l2_bytes = number()?,
+            "far_bytes" => self.far_bytes = number()?,
+            "wake" => self.wake = number()?,
+            "tile" => self.tiles.add(value)?,
+            _ => return None,
+        }
+        Some(())
     }
 
     /// A middling core of either architecture: what is assumed where nothing better is known.
     pub(crate) fn generic() -> Cpu {
         Cpu {
+            name: "generic".to_owned(),
+            title: "a CPU without a data file".to_owned(),
+            isa: Isa::Scalar,
             fma_avx512: 2.0,
             fma_narrow: 2.0,
             loads_avx512: 2.0,
             loads_narrow: 2.0,
             fma_latency: 4.0,
-            l1: 32 << 10,
-            l2: 1 << 20,
-            l1_ways: 8,
-            tlb_pages: 64.0,
             issue: 6.0,
-            l2_bytes: 32.0,
+            l1: 32 << 10,
+            l1_ways: 8,
+            l2: if cfg!(target_arch = "x86_64") { 1 << 20 } else { 512 << 10 },
+            tlb_pages: 64.0,
+            l2_bytes: if cfg!(target_arch = "x86_64") { 32.0 } else { 16.0 },
             far_bytes: 8.0,
             wake: 8000.0,
             tiles: TileCosts::default(),
         }
+    }
+
+    /// Whether it runs kernels of `isa`.
+    pub fn runs(&self, isa: Isa) -> bool {
+        isa == Isa::Scalar || isa <= self.isa && (isa == Isa::Neon) == (self.isa == Isa::Neon)
     }
 
     /// Multiply-adds of whole vectors of `isa` per cycle.
@@ -81,67 +172,28 @@ impl Cpu {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn detect() -> Cpu {
-    use raw_cpuid::{CacheType, CpuId};
-    let cpuid = CpuId::new();
-    let mut cpu = Cpu::generic();
-    let family = cpuid.get_feature_info().map_or((0, 0), |f| (f.family_id(), f.model_id()));
-    let vendor = cpuid.get_vendor_info();
-    let amd = vendor.as_ref().is_some_and(|v| v.as_str() == "AuthenticAMD");
-    if amd {
-        match family {
-            // Zen 4: 512-bit vectors run as two halves, and load as two.
-            (0x19, _) => {
-                cpu.fma_avx512 = 1.0;
-                cpu.loads_avx512 = 1.0;
-            }
-            // Zen 5 of notebooks: likewise; desktop and server cores have the full width.
-            (0x1A, 0x20..=0x3F | 0x60..=0x7F) => {
-                cpu.fma_avx512 = 1.0;
-                cpu.loads_avx512 = 1.0;
-            }
-            _ => {}
-        }
-        if family.0 == 0x1A {
-            (cpu.l2_bytes, cpu.far_bytes, cpu.issue, cpu.tlb_pages) = (40.8, 22.1, 8.0, 96.0);
-            for line in include_str!("../data/cpus/zen5.txt").lines() {
-                if let Some(tile) = line.strip_prefix("tile ") {
-                    cpu.tiles.add(tile);
-                }
-            }
-        }
-    }
-    // AMD's own leaf first: on its CPUs the other one is absent or, under some hypervisors, not
-    // filled in.
-    if let Some(l1) = cpuid.get_l1_cache_and_tlb_info() {
-        cpu.l1 = usize::from(l1.dcache_size()).max(8) << 10;
-    }
-    if let Some(l2) = cpuid.get_l2_l3_cache_and_tlb_info()
-        && amd
-    {
-        cpu.l2 = usize::from(l2.l2cache_size()).max(64) << 10;
-    }
-    if let Some(caches) = cpuid.get_cache_parameters() {
-        for cache in caches {
-            let size = cache.associativity()
-                * cache.physical_line_partitions()
-                * cache.coherency_line_size()
-                * cache.sets();
-            match (cache.level(), cache.cache_type()) {
-                (1, CacheType::Data) if size > 0 => {
-                    cpu.l1 = size;
-                    cpu.l1_ways = cache.associativity();
-                }
-                (2, _) if size > 0 => cpu.l2 = size,
-                _ => {}
-            }
-        }
-    }
-    cpu
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[cfg(not(target_arch = "x86_64"))]
-fn detect() -> Cpu {
-    Cpu { l2: 512 << 10, l2_bytes: 16.0, ..Cpu::generic() }
+    #[test]
+    fn every_data_file_is_read() {
+        for name in Cpu::names() {
+            let cpu = Cpu::named(name).unwrap();
+            assert_ne!(cpu.isa, Isa::Scalar, "{name}");
+            assert!(cpu.runs(cpu.isa) && cpu.runs(Isa::Scalar));
+        }
+        assert!(!Cpu::named("zen2").unwrap().runs(Isa::Avx512));
+        assert!(!Cpu::named("zen5").unwrap().runs(Isa::Neon));
+        assert_eq!(Cpu::named("z80"), Err(Error::UnknownCpu { name: "z80".to_owned() }));
+    }
+
+    #[test]
+    fn a_wrong_line_is_refused_by_its_number() {
+        for line in ["l1 0", "fma_narrow NaN", "colour red", "isa mmx", "tile avx2 rows 1x9 1 1"] {
+            let text = format!("# a CPU\nissue 4\n{line}\n");
+            let error = Error::BadCpuText { line: 3, text: line.to_owned() };
+            assert_eq!(Cpu::parse("x", &text), Err(error));
+        }
+    }
 }

@@ -168,6 +168,25 @@ pub enum Error {
         /// The name asked for.
         name: String,
     },
+    /// No CPU goes by that name.
+    UnknownCpu {
+        /// The name asked for.
+        name: String,
+    },
+    /// A line of a CPU's data file cannot be read.
+    BadCpuText {
+        /// Its number, from 1.
+        line: usize,
+        /// The line.
+        text: String,
+    },
+    /// The mode is profile only, and the profile has not measured this layer.
+    NotInProfile {
+        /// The layer.
+        layer: String,
+    },
+    /// A forced split into parts that the layer or the threads do not have.
+    BadSplit,
     /// A plan for zero threads.
     ZeroThreads,
     /// A forced blocking that the kernel cannot use.
@@ -275,6 +294,19 @@ impl fmt::Display for Error {
             Error::UnknownIsa { name } => {
                 let name = name.escape_debug();
                 write!(f, "no ISA is named `{name}`; there are scalar, avx2, avx512 and neon")
+            }
+            Error::UnknownCpu { name } => {
+                let names: Vec<&str> = crate::Cpu::names().collect();
+                write!(f, "no CPU is named {name:?}; there are {}", names.join(", "))
+            }
+            Error::BadCpuText { line, text } => {
+                write!(f, "line {line} of the CPU's description is not FIELD VALUE: {text:?}")
+            }
+            Error::NotInProfile { layer } => {
+                write!(f, "the profile has no measured candidate of {layer}; tune it first")
+            }
+            Error::BadSplit => {
+                write!(f, "no candidate of this layer and thread count has the split asked for")
             }
             Error::ZeroThreads => write!(f, "0 threads; a plan is for at least 1"),
             Error::BadBlocking { why } => write!(f, "this blocking cannot be used: {why}"),

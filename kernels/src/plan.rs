@@ -1,10 +1,13 @@
 //! Planning a layer for a CPU, packing its weights, running it.
 
 use crate::bound::{Bound, Buffers, Wanted};
+use crate::choose::{Basis, Candidate, Split};
 use crate::drive::{Blocking, Output};
 use crate::panels::Packed;
+use crate::profile::{Mode, Profile, ProfileError};
 use crate::reference::try_zeroed;
 use crate::{Error, Isa, Kernel, Layer, Parameters, Shape, Views};
+use std::sync::Arc;
 
 /// What a caller may decide about a plan; the rest is chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +23,12 @@ pub struct PlanOptions {
     /// Parts to cut the work into: the threads that a run can use, at least 1. More than 1024
     /// count as 1024.
     pub threads: usize,
+    /// This split among threads and no other.
+    pub split: Option<Split>,
+    /// What was measured on this CPU. Unset: the file that `POINTWISE_PROFILE` names, if any.
+    pub profile: Option<Arc<Profile>>,
+    /// How much planning may find out.
+    pub mode: Mode,
 }
 
 impl Default for PlanOptions {
@@ -31,7 +40,15 @@ impl Default for PlanOptions {
 impl PlanOptions {
     /// One thread, everything else chosen.
     pub const fn new() -> Self {
-        PlanOptions { isa: None, kernel: None, blocking: None, threads: 1 }
+        PlanOptions {
+            isa: None,
+            kernel: None,
+            blocking: None,
+            threads: 1,
+            split: None,
+            profile: None,
+            mode: Mode::Estimate,
+        }
     }
 
     /// Caps the ISA.
@@ -59,6 +76,27 @@ impl PlanOptions {
     #[must_use]
     pub const fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Forces kernel, blocking and split of a candidate.
+    #[must_use]
+    pub fn candidate(mut self, candidate: &Candidate) -> Self {
+        self.split = Some(candidate.split);
+        self.kernel(candidate.kernel.name()).blocking(candidate.blocking)
+    }
+
+    /// Lets a profile decide where it can.
+    #[must_use]
+    pub fn profile(mut self, profile: Arc<Profile>) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Says how much planning may find out.
+    #[must_use]
+    pub const fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
         self
     }
 
@@ -190,6 +228,16 @@ impl Plan {
     /// Parts that a run is cut into: at most the threads asked for.
     pub fn threads(&self) -> usize {
         self.bound.tasks.len()
+    }
+
+    /// What the choice rests on.
+    pub fn basis(&self) -> Basis {
+        self.bound.basis
+    }
+
+    /// Why the profile that was asked for, by the options or `POINTWISE_PROFILE`, was not used.
+    pub fn profile_problem(&self) -> Option<&ProfileError> {
+        self.bound.profile_problem.as_ref()
     }
 
     /// What was chosen and why, in a line.

@@ -14,6 +14,7 @@ mod interrupt;
 mod list;
 mod options;
 mod output;
+mod pick;
 mod progress;
 mod rank;
 mod report;
@@ -22,6 +23,7 @@ mod run;
 mod selection;
 mod table;
 mod tour;
+mod tune;
 mod verify;
 
 use clap::error::ErrorKind;
@@ -71,6 +73,8 @@ enum Command {
     Rank(rank::Args),
     Report(report::Args),
     Export(export::Args),
+    Tune(tune::Args),
+    Pick(pick::Args),
 }
 
 impl Command {
@@ -83,6 +87,8 @@ impl Command {
             Command::Rank(args) => rank::run(args, options, output),
             Command::Report(args) => report::run(args, options, output),
             Command::Export(args) => export::run(args, options, output),
+            Command::Tune(args) => tune::run(args, options, output),
+            Command::Pick(args) => pick::run(args, options, output),
         }
     }
 }

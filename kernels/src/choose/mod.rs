@@ -1,12 +1,16 @@
 //! Choosing a kernel, a blocking and a split without measuring.
 
+mod decide;
 #[cfg(test)]
 mod fit;
+mod measure;
 mod model;
 mod split;
 mod terms;
 mod tiles;
 
+pub(crate) use decide::decide;
+pub use decide::{Basis, Candidates};
 pub(crate) use model::Problem;
 pub use split::Split;
 pub(crate) use split::tasks;
@@ -23,12 +27,16 @@ pub(crate) use tiles::TileCosts;
 
 /// Something a plan could do, and what it is estimated to cost.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Candidate {
-    pub(crate) kernel: &'static Kernel,
-    pub(crate) blocking: Blocking,
-    pub(crate) split: Split,
-    /// Cycles of the slowest thread.
-    pub(crate) cycles: f64,
+#[non_exhaustive]
+pub struct Candidate {
+    /// The kernel.
+    pub kernel: &'static Kernel,
+    /// The blocking.
+    pub blocking: Blocking,
+    /// The parts for threads.
+    pub split: Split,
+    /// Estimated cycles of the slowest thread; nanoseconds where a profile has measured it.
+    pub cycles: f64,
 }
 
 /// Units of a block that are tried.
@@ -81,4 +89,13 @@ pub(crate) fn for_each_candidate(
             }
         }
     }
+}
+
+/// Every candidate of a layer on this CPU, as the model sees them.
+pub(crate) fn estimates(layer: &crate::Layer, threads: usize) -> Vec<Candidate> {
+    let Ok((problem, branch)) = decide::dense(layer) else { return Vec::new() };
+    let kernels: Vec<&Kernel> = crate::kernels().iter().filter(|k| k.is_available()).collect();
+    let mut all = Vec::new();
+    for_each_candidate(&[branch], &problem, Cpu::host(), &kernels, None, threads, |c| all.push(c));
+    all
 }

@@ -1,0 +1,73 @@
+//! Why a candidate is what it is: lanes filled, tiles, bytes, and what binds its inner loop.
+
+use pointwise::{Candidate, Cpu, Error, Family, Isa, Layer};
+use serde::Serialize;
+
+/// A candidate in the terms that kernels are compared by.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reasons {
+    /// Share of the lanes computed that hold a wanted output.
+    pub lanes_filled: f64,
+    /// Tiles to run.
+    pub tiles: usize,
+    /// Bytes of weights, input and output.
+    pub bytes: usize,
+    /// Bytes of the weight panel that stays while a block streams by.
+    pub panel_bytes: usize,
+    /// What a step of the full tile waits for: `multiply-add pipes`, `load ports` or `latency`.
+    pub binds: &'static str,
+}
+
+/// The reasons of one candidate on a CPU.
+///
+/// # Errors
+/// Those of [`Layer::check`].
+pub fn reasons(layer: &Layer, candidate: &Candidate, cpu: &Cpu) -> Result<Reasons, Error> {
+    let shape = layer.check()?;
+    let kernel = candidate.kernel;
+    let (depth, outputs) = (layer.c / layer.groups, layer.k / layer.groups);
+    let pixels = layer.n * shape.rows.len() * shape.columns.len();
+    let lanes = kernel.isa().lanes();
+    let (wanted, broadcast, panel) = match kernel.family() {
+        Family::Outputs => (outputs, pixels, kernel.columns().min(outputs)),
+        Family::Pixels => (pixels, outputs, kernel.rows().min(outputs)),
+    };
+    let vectors = wanted.div_ceil(lanes);
+    let tiles = vectors.div_ceil(kernel.vectors()) * broadcast.div_ceil(kernel.rows());
+    let (fma, loads) = match kernel.isa() {
+        Isa::Avx512 => (cpu.fma_avx512, cpu.loads_avx512),
+        _ => (cpu.fma_narrow, cpu.loads_narrow),
+    };
+    let (m, v) = (kernel.rows() as f64, kernel.vectors() as f64);
+    let bounds = [
+        (m * v / fma, "multiply-add pipes"),
+        ((m + v) / loads, "load ports"),
+        (cpu.fma_latency, "latency of the multiply-add"),
+    ];
+    let binds = bounds.into_iter().fold((0.0, ""), |a, b| if b.0 > a.0 { b } else { a }).1;
+    Ok(Reasons {
+        lanes_filled: wanted as f64 / (vectors * lanes) as f64,
+        tiles: tiles * layer.groups,
+        bytes: (shape.weights_len + shape.input_len + shape.output_len) * size_of::<f32>(),
+        panel_bytes: panel * depth * size_of::<f32>(),
+        binds,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pointwise::{Plan, PlanOptions};
+
+    #[test]
+    fn reasons_count_lanes_and_tiles() {
+        let cpu = Cpu::named("haswell").unwrap();
+        let layer = Layer::new(32, 12, 6, 1);
+        let options = PlanOptions::new().kernel("f32-avx2-ol-6x16");
+        let candidate = Plan::candidates_on(&layer, &options, &cpu).unwrap().ranked[0];
+        let reasons = reasons(&layer, &candidate, &cpu).unwrap();
+        assert_eq!((reasons.lanes_filled, reasons.tiles), (0.75, 1));
+        assert_eq!(reasons.bytes, 4 * (32 * 12 + 32 * 6 + 12 * 6));
+        assert_eq!(reasons.binds, "multiply-add pipes");
+    }
+}

@@ -1,0 +1,367 @@
+//! Profiles: what tuning learned on one CPU, as text that people can read.
+//!
+//! ```text
+//! pointwise-profile 1
+//! library 0.1.0
+//! cpu AMD EPYC 1a.02.1 avx512 l1 49152 l2 1048576
+//! settings f32 warm
+//! nhwc/n1c64h56w56k256 1 f32-avx512-ol-6x64 128 direct 1x1 455213
+//! ```
+//!
+//! After the header, a line a candidate: layer, threads, kernel, units of a block, whether the
+//! input is packed, parts of the pixels × of the outputs, nanoseconds. `#` starts a comment.
+
+use crate::choose::{Basis, Candidate, Split};
+use crate::cpu::Cpu;
+use crate::{Activation, Blocking, Kernel, Layer, kernels};
+use core::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// Version of the text form.
+const VERSION: &str = "1";
+const SETTINGS: &str = "f32 warm";
+
+/// How much a plan may find out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Chooses by the model and the profile, if there is one: microseconds.
+    #[default]
+    Estimate,
+    /// Runs the best few candidates that the profile does not settle: milliseconds, more for
+    /// large layers.
+    Measure,
+    /// Takes what the profile measured for this layer, or fails.
+    ProfileOnly,
+}
+
+/// Measured times of candidates on one CPU.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    cpu: String,
+    library: String,
+    entries: Vec<Measured>,
+}
+
+/// One measured candidate.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Measured {
+    /// The layer; its epilogue does not count.
+    pub layer: Layer,
+    /// Threads that the plan was for.
+    pub threads: usize,
+    /// The kernel.
+    pub kernel: &'static Kernel,
+    /// The blocking.
+    pub blocking: Blocking,
+    /// The split.
+    pub split: Split,
+    /// Nanoseconds of a run.
+    pub ns: f64,
+}
+
+impl Measured {
+    /// A measured time of a candidate.
+    pub fn new(layer: &Layer, threads: usize, candidate: &Candidate, ns: f64) -> Self {
+        let Candidate { kernel, blocking, split, .. } = *candidate;
+        Measured { layer: *layer, threads, kernel, blocking, split, ns }
+    }
+}
+
+/// Why a profile is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProfileError {
+    /// The file cannot be read.
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// The text is not a profile, or not of a version that this library reads.
+    NotAProfile {
+        /// Its first line.
+        first: String,
+    },
+    /// A line cannot be understood; the file is damaged or cut short.
+    Damaged {
+        /// Its number, from 1.
+        line: usize,
+        /// What should be there.
+        expected: &'static str,
+    },
+    /// It was made by another version of the library, whose kernels may differ.
+    OtherLibrary {
+        /// That version.
+        found: String,
+    },
+    /// It was made on another CPU.
+    OtherCpu {
+        /// That CPU.
+        found: String,
+        /// This one.
+        here: String,
+    },
+    /// It was made with other settings.
+    OtherSettings {
+        /// Those settings.
+        found: String,
+    },
+}
+
+impl fmt::Display for ProfileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProfileError::Unreadable { path, why } => {
+                write!(f, "profile {} cannot be read: {why}", path.display())
+            }
+            ProfileError::NotAProfile { first } => {
+                write!(f, "not a profile of version {VERSION}: it starts with {first:?}")
+            }
+            ProfileError::Damaged { line, expected } => {
+                write!(f, "profile is damaged at line {line}: expected {expected}")
+            }
+            ProfileError::OtherLibrary { found } => write!(
+                f,
+                "profile was made by version {found}, this is {}: tune again",
+                env!("CARGO_PKG_VERSION")
+            ),
+            ProfileError::OtherCpu { found, here } => {
+                write!(f, "profile is of another CPU: {found}; this is {here}")
+            }
+            ProfileError::OtherSettings { found } => {
+                write!(f, "profile was made with settings {found:?}, not {SETTINGS:?}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ProfileError {}
+
+impl Profile {
+    /// An empty profile of this CPU and library.
+    pub fn new() -> Self {
+        let library = env!("CARGO_PKG_VERSION").to_owned();
+        Profile { cpu: host(), library, entries: Vec::new() }
+    }
+
+    /// Adds a measured candidate, replacing an older time of the same.
+    pub fn add(&mut self, measured: Measured) {
+        self.entries.retain(|old| {
+            !(same(&old.layer, &measured.layer)
+                && old.threads == measured.threads
+                && (old.kernel, old.blocking, old.split)
+                    == (measured.kernel, measured.blocking, measured.split))
+        });
+        self.entries.push(measured);
+    }
+
+    /// All measured candidates.
+    pub fn entries(&self) -> &[Measured] {
+        &self.entries
+    }
+
+    /// Whether this layer was measured for so many threads.
+    pub fn knows(&self, layer: &Layer, threads: usize) -> bool {
+        self.entries.iter().any(|e| e.threads == threads && same(&e.layer, layer))
+    }
+
+    /// Reads a profile from a file, and refuses one that is not of this CPU and library.
+    ///
+    /// # Errors
+    /// [`ProfileError`].
+    pub fn load(path: &Path) -> Result<Profile, ProfileError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ProfileError::Unreadable {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })?;
+        let profile = Profile::parse(&text)?;
+        profile.check_host()?;
+        Ok(profile)
+    }
+
+    /// The profile that the variable `POINTWISE_PROFILE` names, read once; none if it is unset.
+    pub fn from_environment() -> Option<Result<Arc<Profile>, ProfileError>> {
+        static LOADED: OnceLock<Option<Result<Arc<Profile>, ProfileError>>> = OnceLock::new();
+        LOADED
+            .get_or_init(|| {
+                let path = std::env::var_os("POINTWISE_PROFILE").filter(|path| !path.is_empty())?;
+                Some(Profile::load(Path::new(&path)).map(Arc::new))
+            })
+            .clone()
+    }
+
+    /// Reads the text form, of any CPU.
+    ///
+    /// # Errors
+    /// [`ProfileError`].
+    pub fn parse(text: &str) -> Result<Profile, ProfileError> {
+        let first = text.lines().next().unwrap_or_default();
+        if first.strip_prefix("pointwise-profile ") != Some(VERSION) {
+            let first = first.chars().take(60).collect();
+            return Err(ProfileError::NotAProfile { first });
+        }
+        let mut header = text.lines().skip(1);
+        let mut field = |name: &str, line, expected| {
+            header
+                .next()
+                .and_then(|text| text.strip_prefix(name))
+                .map(str::to_owned)
+                .ok_or(ProfileError::Damaged { line, expected })
+        };
+        let library = field("library ", 2, "`library VERSION`")?;
+        let cpu = field("cpu ", 3, "`cpu NAME`")?;
+        let settings = field("settings ", 4, "`settings NAMES`")?;
+        if settings != SETTINGS {
+            return Err(ProfileError::OtherSettings { found: settings });
+        }
+        if library != env!("CARGO_PKG_VERSION") {
+            return Err(ProfileError::OtherLibrary { found: library });
+        }
+        let mut entries = Vec::new();
+        for (at, line) in text.lines().enumerate().skip(4) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let expected = "LAYER THREADS KERNEL UNITS packed|direct PIXELSxPANELS NANOSECONDS";
+            let damaged = ProfileError::Damaged { line: at + 1, expected };
+            entries.push(measured(line).ok_or(damaged)?);
+        }
+        Ok(Profile { cpu, library, entries })
+    }
+
+    /// Refuses a profile of another CPU.
+    pub(crate) fn check_host(&self) -> Result<(), ProfileError> {
+        let here = host();
+        if self.cpu != here {
+            return Err(ProfileError::OtherCpu { found: self.cpu.clone(), here });
+        }
+        Ok(())
+    }
+
+    /// Puts measured times in the place of estimates where the layer was measured, else corrects
+    /// the estimates by how far those of the nearest measured layer were off.
+    pub(crate) fn correct(&self, layer: &Layer, threads: usize, all: &mut [Candidate]) -> Basis {
+        let is = |e: &Measured, c: &Candidate| {
+            (e.kernel, e.blocking, e.split) == (c.kernel, c.blocking, c.split)
+        };
+        let mut known: Vec<&Measured> = Vec::new();
+        known.extend(self.entries.iter().filter(|e| e.threads == threads && same(&e.layer, layer)));
+        if !known.is_empty() {
+            let mut any = false;
+            for candidate in all.iter_mut() {
+                match known.iter().find(|e| is(e, candidate)) {
+                    Some(measured) => (candidate.cycles, any) = (measured.ns, true),
+                    // What tuning dropped was slower than what it kept.
+                    None => candidate.cycles = f64::INFINITY,
+                }
+            }
+            return if any { Basis::Measured } else { Basis::Modelled };
+        }
+        let near = self
+            .entries
+            .iter()
+            .filter(|e| e.threads == threads)
+            .filter_map(|e| Some((distance(&e.layer, layer)?, e.layer)))
+            .min_by(|a, b| a.0.total_cmp(&b.0));
+        let Some((distance, near)) = near.filter(|near| near.0 < 1.0) else {
+            return Basis::Modelled;
+        };
+        let estimates = crate::choose::estimates(&near, threads);
+        let mut errors: Vec<(&Kernel, bool, f64)> = Vec::new();
+        for e in self.entries.iter().filter(|e| e.threads == threads && e.layer == near) {
+            if let Some(estimate) = estimates.iter().find(|c| is(e, c)) {
+                errors.push((e.kernel, e.blocking.pack, (e.ns / estimate.cycles).ln()));
+            }
+        }
+        if errors.is_empty() {
+            return Basis::Modelled;
+        }
+        let mean = errors.iter().map(|e| e.2).sum::<f64>() / errors.len() as f64;
+        for candidate in all {
+            let of = |e: &&(&Kernel, bool, f64)| {
+                e.0 == candidate.kernel && e.1 == candidate.blocking.pack
+            };
+            let (sum, count) =
+                errors.iter().filter(of).fold((0.0, 0.0), |(s, n), e| (s + e.2, n + 1.0));
+            if count > 0.0 {
+                candidate.cycles *= ((sum / count - mean) * 0.7 * (1.0 - distance)).exp();
+            }
+        }
+        Basis::Informed
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Profile::new()
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "pointwise-profile {VERSION}\nlibrary {}", self.library)?;
+        writeln!(f, "cpu {}\nsettings {SETTINGS}", self.cpu)?;
+        for Measured { layer, threads, kernel, blocking, split, ns } in &self.entries {
+            let pack = if blocking.pack { "packed" } else { "direct" };
+            writeln!(
+                f,
+                "{layer} {threads} {} {} {pack} {}x{} {ns:.0}",
+                kernel.name(),
+                blocking.units,
+                split.pixels,
+                split.panels
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What profiles of this machine are keyed by.
+fn host() -> String {
+    let cpu = Cpu::host();
+    format!("{} {} l1 {} l2 {}", crate::cpu::brand(), cpu.isa, cpu.l1, cpu.l2)
+}
+
+/// Whether a time measured for one layer is the other's: all but the epilogue.
+fn same(a: &Layer, b: &Layer) -> bool {
+    let bare = |l: &Layer| l.bias(false).residual(false).activation(Activation::None);
+    bare(a) == bare(b)
+}
+
+/// How unlike two layers are, in factors of size; none where they cannot be compared.
+fn distance(a: &Layer, b: &Layer) -> Option<f64> {
+    let alike =
+        (a.layout, a.stride, a.groups, a.average) == (b.layout, b.stride, b.groups, b.average);
+    let ratio = |x: usize, y: usize| (x as f64 / y as f64).ln().abs();
+    let pixels = |l: &Layer| l.n * l.h * l.w;
+    alike.then(|| ratio(a.c, b.c) + ratio(a.k, b.k) + ratio(pixels(a), pixels(b)))
+}
+
+fn measured(line: &str) -> Option<Measured> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [layer, threads, kernel, units, pack, split, ns] = words[..] else {
+        return None;
+    };
+    let layer: Layer = layer.parse().ok()?;
+    layer.check().ok()?;
+    let count = |text: &str| text.parse::<usize>().ok().filter(|n| *n > 0);
+    let units = count(units).filter(|units| *units <= Blocking::MOST_UNITS)?;
+    let pack = match pack {
+        "packed" => true,
+        "direct" => false,
+        _ => return None,
+    };
+    let (pixels, panels) = split.split_once('x')?;
+    Some(Measured {
+        layer,
+        threads: count(threads)?,
+        kernel: kernels().iter().find(|k| k.name() == kernel)?,
+        blocking: Blocking::new(units, pack),
+        split: Split { pixels: count(pixels)?, panels: count(panels)? },
+        ns: ns.parse().ok().filter(|ns: &f64| *ns > 0.0 && ns.is_finite())?,
+    })
+}

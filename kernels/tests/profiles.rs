@@ -1,0 +1,91 @@
+//! Profiles: each kind of bad one is refused with its reason and the default is used; a good one
+//! decides.
+
+use pointwise::{
+    Basis, Error, Layer, Layout, Measured, Mode, Plan, PlanOptions, Pool, Profile, ProfileError,
+    reference,
+};
+use std::sync::Arc;
+
+fn layer() -> Layer {
+    Layer::new(24, 40, 9, 9).layout(Layout::Nchw)
+}
+
+/// A profile in which the model's last choice was the fastest.
+fn profile() -> (Profile, &'static str) {
+    let candidates = Plan::candidates(&layer(), &PlanOptions::new()).unwrap().ranked;
+    let mut profile = Profile::new();
+    for (i, candidate) in candidates.iter().rev().enumerate() {
+        profile.add(Measured::new(&layer(), 1, candidate, 1000.0 + i as f64));
+    }
+    (profile, candidates.last().unwrap().kernel.name())
+}
+
+#[test]
+fn a_profile_decides_for_the_layers_that_it_knows() {
+    let (profile, kernel) = profile();
+    let text = profile.to_string();
+    let read = Profile::parse(&text).unwrap();
+    assert_eq!(read, profile);
+    let options = PlanOptions::new().profile(Arc::new(read));
+    let plan = Plan::new(&layer(), &options).unwrap();
+    assert_eq!((plan.kernel().name(), plan.basis()), (kernel, Basis::Measured));
+    let near = Layer::new(25, 40, 9, 9).layout(Layout::Nchw);
+    assert_eq!(Plan::new(&near, &options).unwrap().basis(), Basis::Informed);
+    let far = Layer::new(999, 40, 3, 3).layout(Layout::Nchw);
+    assert_eq!(Plan::new(&far, &options).unwrap().basis(), Basis::Modelled);
+    let only = options.mode(Mode::ProfileOnly);
+    assert_eq!(Plan::new(&layer(), &only).unwrap().kernel().name(), kernel);
+    assert!(matches!(Plan::new(&far, &only), Err(Error::NotInProfile { .. })));
+}
+
+#[test]
+fn bad_profiles_are_refused_with_their_reasons() {
+    let text = profile().0.to_string();
+    let replace = |from: &str, to: &str| {
+        assert!(text.contains(from));
+        Profile::parse(&text.replacen(from, to, 1))
+    };
+    assert!(matches!(Profile::parse(""), Err(ProfileError::NotAProfile { .. })));
+    assert!(matches!(Profile::parse("\u{0}ELF"), Err(ProfileError::NotAProfile { .. })));
+    let result = replace("pointwise-profile 1", "pointwise-profile 2");
+    assert!(matches!(result, Err(ProfileError::NotAProfile { .. })));
+    let result = replace("library ", "library 9");
+    assert!(matches!(result, Err(ProfileError::OtherLibrary { .. })));
+    let result = replace("settings f32", "settings f64");
+    assert!(matches!(result, Err(ProfileError::OtherSettings { .. })));
+    for damage in ["nchw/n0", "nchw/n1c7", "hwcn/n1"] {
+        let result = replace("nchw/n1", damage);
+        assert!(matches!(result, Err(ProfileError::Damaged { line: 5, .. })), "{damage}");
+    }
+    // Cut short within a line.
+    let short = Profile::parse(text[..text.len() - 12].trim_end());
+    assert!(matches!(short, Err(ProfileError::Damaged { .. })));
+    let missing = Profile::load(std::path::Path::new("no such file"));
+    assert!(matches!(missing, Err(ProfileError::Unreadable { .. })));
+}
+
+#[test]
+fn a_profile_of_another_cpu_is_reported_and_ignored() {
+    let text = profile().0.to_string().replacen("cpu ", "cpu other ", 1);
+    let foreign = Profile::parse(&text).unwrap();
+    let plan = Plan::new(&layer(), &PlanOptions::new().profile(Arc::new(foreign))).unwrap();
+    let default = Plan::new(&layer(), &PlanOptions::new()).unwrap();
+    assert!(matches!(plan.profile_problem(), Some(ProfileError::OtherCpu { .. })));
+    assert_eq!(plan.basis(), Basis::Modelled);
+    assert_eq!((plan.kernel(), plan.blocking()), (default.kernel(), default.blocking()));
+}
+
+#[test]
+fn measuring_at_plan_time_gives_a_plan_that_computes_the_layer() {
+    let options = PlanOptions::new().mode(Mode::Measure);
+    let plan = Plan::new(&layer(), &options).unwrap();
+    assert_eq!(plan.basis(), Basis::Measured);
+    let input: Vec<f32> = (0..24 * 81).map(|v| (v % 13) as f32).collect();
+    let weights: Vec<f32> = (0..24 * 40).map(|v| (v % 7) as f32 - 3.0).collect();
+    let packed = plan.pack(&weights, None).unwrap();
+    let mut output = vec![0.0; 40 * 81];
+    plan.run(&packed, &input, None, &mut output, Pool::Serial).unwrap();
+    let expected = reference(&layer(), &input, &weights, None, None).unwrap();
+    assert_eq!(output, expected);
+}
