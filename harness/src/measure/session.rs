@@ -137,10 +137,15 @@ impl Session {
         let start = self.clock.now();
         match &mut self.evict {
             Some(evict) => evict.evict(),
+            // Also what starts a peer's workers again after they were settled.
             None if racer.untimed_first => racer.prepared.run()?,
             None => {}
         }
         let ns = self.time(racer, racer.iterations)?;
+        // Cold, the settling would be undone by the untimed run that must follow it.
+        if self.evict.is_none() {
+            racer.prepared.settle();
+        }
         racer.ns.push(ns / racer.iterations as f64);
         racer.spent += self.clock.now() - start;
         Ok(())
