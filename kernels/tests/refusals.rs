@@ -100,13 +100,26 @@ fn every_row_is_refused_as_it_says() {
 }
 
 /// `Plan::new` in a process of its own that has the variable, since a process has one environment.
+/// Where tests run under an emulator, `POINTWISE_TEST_RUNNER` is the command that starts it.
 fn planned_under(variable: &str) -> Result<(), String> {
     let (name, value) = variable.split_once('=').unwrap();
-    let output = Command::new(std::env::current_exe().unwrap())
+    let this = std::env::current_exe().unwrap();
+    let runner = std::env::var("POINTWISE_TEST_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let mut command = match words.next() {
+        Some(emulator) => {
+            let mut command = Command::new(emulator);
+            command.args(words).arg(this);
+            command
+        }
+        None => Command::new(this),
+    };
+    let output = command
         .args(["--exact", "--nocapture", "the_environment_is_asked"])
         .env(name, value)
         .output()
         .unwrap();
+    assert!(output.status.success(), "{variable}: {output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
     let error = text.lines().find_map(|line| line.split_once("refused: "));
     error.map_or(Ok(()), |(_, error)| Err(error.to_owned()))
