@@ -3,6 +3,8 @@
 llvm-mca is as right as LLVM's description of a CPU, and some descriptions are another CPU's or
 leave out half of the vector units. What the vendors publish gives a lower bound on the cycles of a
 loop; where LLVM's figure is known to be off, the bound is the better estimate, and says so.
+
+The numbers are from memory, the sources being where to check them: that has not been done yet.
 """
 
 from dataclasses import dataclass
