@@ -34,7 +34,8 @@ impl core::fmt::Display for Packing {
             let bias = if *bias { "with" } else { "without" };
             write!(f, "k {k} {bias} bias{}, ", if *slopes { " with slopes" } else { "" })?;
         }
-        write!(f, "{} in panels of {}", self.family.name(), lanes * most)
+        // Panels as wide but of other vectors are another packing.
+        write!(f, "{} in panels of {most}×{lanes}", self.family.name())
     }
 }
 
