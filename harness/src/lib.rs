@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod contender;
 pub mod data;
 pub mod export;
+pub mod gate;
 pub mod machine;
 pub mod measure;
 pub mod pick;

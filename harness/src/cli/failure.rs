@@ -2,6 +2,7 @@
 
 use pointwise_harness::catalog::{CatalogError, FilterError};
 use pointwise_harness::export::ExportError;
+use pointwise_harness::gate::GateError;
 use pointwise_harness::measure::PoolError;
 use pointwise_harness::record::FileError;
 use pointwise_harness::report::ReportError;
@@ -17,16 +18,22 @@ pub(crate) enum Outcome {
     Fine,
     /// A contender or kernel computed something else than the reference.
     WrongResult,
+    /// Something became slower.
+    Regression,
+    /// The noise was too great to tell.
+    Inconclusive,
     /// A signal ended it early; what was measured until then is kept.
     Interrupted(i32),
 }
 
 impl Outcome {
-    /// 0 fine, 1 wrong result, 128 + signal when interrupted.
+    /// 0 fine, 1 wrong result, 3 regression, 4 inconclusive, 128 + signal when interrupted.
     pub(crate) fn exit_code(self) -> ExitCode {
         match self {
             Outcome::Fine => ExitCode::SUCCESS,
             Outcome::WrongResult => ExitCode::from(1),
+            Outcome::Regression => ExitCode::from(3),
+            Outcome::Inconclusive => ExitCode::from(4),
             Outcome::Interrupted(signal) => ExitCode::from(128u8.wrapping_add(signal as u8)),
         }
     }
@@ -59,6 +66,8 @@ pub(crate) enum Failure {
     Content { path: PathBuf, why: String },
     /// `-o` names a file that is no record file, and would replace it.
     WouldReplace { path: PathBuf },
+    /// Two builds cannot be compared.
+    Gate(GateError),
     /// The machine did not give what the command needs.
     Machine { what: &'static str, why: String },
     /// Whoever read standard output has stopped reading. Not an error.
@@ -112,6 +121,7 @@ impl fmt::Display for Failure {
                 "`{}` exists and is not a record file; name another, or remove it first",
                 path.display()
             ),
+            Failure::Gate(error) => error.fmt(f),
             Failure::Machine { what, why } => write!(f, "{what}: {why}"),
             Failure::ClosedPipe => f.write_str("standard output was closed"),
             Failure::Output(source) => write!(f, "cannot write standard output: {source}"),
@@ -142,6 +152,12 @@ impl From<PoolError> for Failure {
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
         Failure::Records(error)
+    }
+}
+
+impl From<GateError> for Failure {
+    fn from(error: GateError) -> Self {
+        Failure::Gate(error)
     }
 }
 

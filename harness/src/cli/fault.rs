@@ -1,5 +1,5 @@
-//! A contender made wrong on purpose, for tests of what finds it. Only with the feature
-//! `planted-faults`, which the tests turn on and no other build does.
+//! A contender made wrong or slow on purpose, for tests of what finds it. Only with the feature
+//! `planted-faults`, which the tests and `scripts/gate-trials` turn on and no other build does.
 
 use pointwise_harness::contender::Contender;
 
@@ -9,22 +9,40 @@ pub(super) fn planted(field: Vec<&dyn Contender>) -> Vec<&dyn Contender> {
     field
 }
 
-/// The contenders, the one that `POINTWISE_PLANT_FAULT` names wrong in one bit of one output.
+/// The contenders, the one that `POINTWISE_PLANT_FAULT` names wrong in one bit of one output, and
+/// all slower by so many percent where the kernel does the work that
+/// `POINTWISE_PLANT_SLOWDOWN=KERNEL:PERCENT` names.
 #[cfg(feature = "planted-faults")]
 pub(super) fn planted(field: Vec<&dyn Contender>) -> Vec<&dyn Contender> {
-    let Ok(name) = std::env::var("POINTWISE_PLANT_FAULT") else { return field };
-    let plant = |contender| {
-        let sound: &dyn Contender = contender;
-        if sound.name() == name { Box::leak(Box::new(faulty::Faulty(sound))) } else { sound }
+    let wrong = std::env::var("POINTWISE_PLANT_FAULT").ok();
+    let slow = std::env::var("POINTWISE_PLANT_SLOWDOWN").ok();
+    let slow = slow.as_deref().and_then(|text| text.rsplit_once(':'));
+    let slow = slow.and_then(|(kernel, percent)| Some((kernel.to_owned(), percent.parse().ok()?)));
+    let plant = |sound| {
+        let mut contender: &dyn Contender = sound;
+        if wrong.as_deref() == Some(contender.name()) {
+            contender = Box::leak(Box::new(faulty::Faulty(contender, faulty::Fault::OneBitOff)));
+        }
+        if let Some((kernel, percent)) = slow.clone() {
+            let fault = faulty::Fault::Slow { kernel, percent };
+            contender = Box::leak(Box::new(faulty::Faulty(contender, fault)));
+        }
+        contender
     };
     field.into_iter().map(plant).collect()
 }
 
 #[cfg(feature = "planted-faults")]
 mod faulty {
-    use pointwise_harness::contender::{Case, Contender, Prepared, Refusal};
+    use pointwise_harness::contender::{Case, Contender, Prepared, Refusal, SetupTimes};
+    use std::time::Instant;
 
-    pub(super) struct Faulty<'c>(pub(super) &'c dyn Contender);
+    pub(super) enum Fault {
+        OneBitOff,
+        Slow { kernel: String, percent: f64 },
+    }
+
+    pub(super) struct Faulty<'c>(pub(super) &'c dyn Contender, pub(super) Fault);
 
     impl Contender for Faulty<'_> {
         fn name(&self) -> &str {
@@ -48,7 +66,14 @@ mod faulty {
         }
 
         fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal> {
-            Ok(Box::new(OneBitOff(self.0.prepare(case)?)))
+            let sound = self.0.prepare(case)?;
+            Ok(match &self.1 {
+                Fault::OneBitOff => Box::new(OneBitOff(sound)),
+                Fault::Slow { kernel, percent } if sound.kernel() == *kernel => {
+                    Box::new(Slow(sound, percent / 100.0))
+                }
+                Fault::Slow { .. } => sound,
+            })
         }
     }
 
@@ -70,6 +95,37 @@ mod faulty {
 
         fn kernel(&self) -> String {
             self.0.kernel()
+        }
+    }
+
+    /// After each run waits, busily, for a share of the time that the run took.
+    struct Slow<'a>(Box<dyn Prepared + 'a>, f64);
+
+    impl Prepared for Slow<'_> {
+        fn run(&mut self) -> Result<(), Refusal> {
+            let start = Instant::now();
+            let result = self.0.run();
+            let until = start.elapsed().mul_f64(1.0 + self.1);
+            while start.elapsed() < until {
+                std::hint::spin_loop();
+            }
+            result
+        }
+
+        fn output(&mut self) -> Vec<f32> {
+            self.0.output()
+        }
+
+        fn kernel(&self) -> String {
+            self.0.kernel()
+        }
+
+        fn setup_times(&self) -> Option<SetupTimes> {
+            self.0.setup_times()
+        }
+
+        fn settle(&mut self) {
+            self.0.settle();
         }
     }
 }

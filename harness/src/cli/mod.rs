@@ -4,12 +4,14 @@
 //! [`Command::run`].
 
 mod bench;
+mod builds;
 mod doctor;
 mod export;
 mod failure;
 mod fault;
 mod field;
 mod files;
+mod gate;
 mod interrupt;
 mod list;
 mod options;
@@ -25,6 +27,7 @@ mod table;
 mod tour;
 mod tune;
 mod verify;
+mod worker;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -52,6 +55,7 @@ use std::process::ExitCode;
   pointwise bench --layer nhwc/n1c64h56w56k256/bias+relu --kernel avx2
   pointwise rank run.jsonl                    who is fastest, and by how much
   pointwise report run.jsonl                  the page with its figures
+  pointwise gate --base-ref main              whether this build is slower than main
 
 Exit codes: 0 fine, 1 wrong result, 2 usage or bad input, 3 regression, 4 inconclusive,
 130 interrupted (what was measured is kept)."
@@ -75,6 +79,9 @@ enum Command {
     Export(export::Args),
     Tune(tune::Args),
     Pick(pick::Args),
+    Gate(gate::Args),
+    #[command(hide = true)]
+    GateWorker(worker::Args),
 }
 
 impl Command {
@@ -89,6 +96,8 @@ impl Command {
             Command::Export(args) => export::run(args, options, output),
             Command::Tune(args) => tune::run(args, options, output),
             Command::Pick(args) => pick::run(args, options, output),
+            Command::Gate(args) => gate::run(args, options, output),
+            Command::GateWorker(_) => worker::run(options),
         }
     }
 }

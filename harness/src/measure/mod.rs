@@ -22,6 +22,7 @@
 
 pub mod clock;
 mod flush;
+pub mod paired;
 mod progress;
 pub mod roofline;
 mod session;

@@ -17,7 +17,7 @@ pub use error::ReportError;
 pub use losses::{Loss, Losses, Versus, losses, versus};
 pub use machine::Sidecar;
 pub use picks::{Miss, Picks, picks};
-pub use repeat::repeat;
+pub use repeat::{quoted, repeat};
 
 use crate::rank::{Grid, Known, grids};
 use crate::record::Record;

@@ -25,7 +25,7 @@ pub fn repeat(record: &Record, contenders: &[&str], known: &Known) -> String {
 }
 
 /// In single quotes where a shell would otherwise take it apart.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/+=._-,:".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
