@@ -1,6 +1,7 @@
 //! The benchmark suite around `pointwise`: catalog, contenders, measuring, reporting.
 #![deny(unsafe_code)]
 pub mod catalog;
+pub mod compare;
 pub mod contender;
 pub mod data;
 pub mod export;

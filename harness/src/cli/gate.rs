@@ -84,7 +84,7 @@ fn number(text: &str, what: &str) -> Result<f64, String> {
     }
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+pub(super) fn percent(text: &str) -> Result<f64, String> {
     number(text, "a percentage is a number").map(|percent| percent / 100.0)
 }
 

@@ -5,6 +5,7 @@
 
 mod bench;
 mod builds;
+mod compare;
 mod doctor;
 mod export;
 mod failure;
@@ -75,6 +76,7 @@ enum Command {
     Verify(verify::Args),
     Bench(bench::Args),
     Rank(rank::Args),
+    Compare(compare::Args),
     Report(report::Args),
     Export(export::Args),
     Tune(tune::Args),
@@ -92,6 +94,7 @@ impl Command {
             Command::Verify(args) => verify::run(args, options, output),
             Command::Bench(args) => bench::run(args, options, output),
             Command::Rank(args) => rank::run(args, options, output),
+            Command::Compare(args) => compare::run(args, options, output),
             Command::Report(args) => report::run(args, options, output),
             Command::Export(args) => export::run(args, options, output),
             Command::Tune(args) => tune::run(args, options, output),

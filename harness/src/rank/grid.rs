@@ -110,7 +110,8 @@ pub struct Setting {
 }
 
 impl Setting {
-    fn of(record: &Record) -> Setting {
+    /// The setting that `record` was measured under.
+    pub fn of(record: &Record) -> Setting {
         Setting {
             dtype: record.dtype.clone(),
             layout: record.layout.clone(),
