@@ -11,6 +11,7 @@ pub mod measure;
 pub mod pick;
 pub mod rank;
 pub mod record;
+pub mod regret;
 pub mod report;
 pub mod sidecar;
 pub mod table;

@@ -41,6 +41,15 @@ pub enum Mode {
 pub struct Profile {
     cpu: String,
     library: String,
+    known: Vec<Known>,
+}
+
+/// What is known of one layer on so many threads.
+#[derive(Clone, Debug, PartialEq)]
+struct Known {
+    /// Without its epilogue.
+    layer: Layer,
+    threads: usize,
     entries: Vec<Measured>,
 }
 
@@ -145,28 +154,56 @@ impl Profile {
     /// An empty profile of this CPU and library.
     pub fn new() -> Self {
         let library = env!("CARGO_PKG_VERSION").to_owned();
-        Profile { cpu: host(), library, entries: Vec::new() }
+        Profile { cpu: host(), library, known: Vec::new() }
     }
 
     /// Adds a measured candidate, replacing an older time of the same.
     pub fn add(&mut self, measured: Measured) {
-        self.entries.retain(|old| {
-            !(same(&old.layer, &measured.layer)
-                && old.threads == measured.threads
-                && (old.kernel, old.blocking, old.split)
-                    == (measured.kernel, measured.blocking, measured.split))
+        let entries = self.entry(&measured.layer, measured.threads);
+        entries.retain(|old| {
+            (old.kernel, old.blocking, old.split)
+                != (measured.kernel, measured.blocking, measured.split)
         });
-        self.entries.push(measured);
+        entries.push(measured);
+    }
+
+    /// Puts these candidates in the place of all that is known of their layers.
+    pub fn learn(&mut self, measured: Vec<Measured>) {
+        for measured in &measured {
+            self.entry(&measured.layer, measured.threads).clear();
+        }
+        for measured in measured {
+            self.add(measured);
+        }
+    }
+
+    fn entry(&mut self, layer: &Layer, threads: usize) -> &mut Vec<Measured> {
+        let layer = bare(layer);
+        let is = |known: &Known| known.threads == threads && known.layer == layer;
+        // Candidates of a layer come one after another.
+        let last = self.known.len().checked_sub(1).filter(|last| is(&self.known[*last]));
+        let at = last.or_else(|| self.known.iter().position(is)).unwrap_or_else(|| {
+            self.known.push(Known { layer, threads, entries: Vec::new() });
+            self.known.len() - 1
+        });
+        &mut self.known[at].entries
     }
 
     /// All measured candidates.
-    pub fn entries(&self) -> &[Measured] {
-        &self.entries
+    pub fn entries(&self) -> impl Iterator<Item = &Measured> {
+        self.known.iter().flat_map(|known| &known.entries)
+    }
+
+    /// The measured candidates of a layer on so many threads; its epilogue does not count.
+    pub fn of(&self, layer: &Layer, threads: usize) -> &[Measured] {
+        let layer = bare(layer);
+        let is = |known: &&Known| known.threads == threads && known.layer == layer;
+        self.known.iter().find(is).map_or(&[], |known| &known.entries)
     }
 
     /// Whether this layer was measured for so many threads.
     pub fn knows(&self, layer: &Layer, threads: usize) -> bool {
-        self.entries.iter().any(|e| e.threads == threads && same(&e.layer, layer))
+        !self.of(layer, threads).is_empty()
     }
 
     /// Reads a profile from a file, and refuses one that is not of this CPU and library.
@@ -221,16 +258,16 @@ impl Profile {
         if library != env!("CARGO_PKG_VERSION") {
             return Err(ProfileError::OtherLibrary { found: library });
         }
-        let mut entries = Vec::new();
+        let mut profile = Profile { cpu, library, known: Vec::new() };
         for (at, line) in text.lines().enumerate().skip(4) {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             let expected = "LAYER THREADS KERNEL UNITS packed|direct PIXELSxPANELS NANOSECONDS";
             let damaged = ProfileError::Damaged { line: at + 1, expected };
-            entries.push(measured(line).ok_or(damaged)?);
+            profile.add(measured(line).ok_or(damaged)?);
         }
-        Ok(Profile { cpu, library, entries })
+        Ok(profile)
     }
 
     /// Refuses a profile of another CPU.
@@ -248,8 +285,7 @@ impl Profile {
         let is = |e: &Measured, c: &Candidate| {
             (e.kernel, e.blocking, e.split) == (c.kernel, c.blocking, c.split)
         };
-        let mut known: Vec<&Measured> = Vec::new();
-        known.extend(self.entries.iter().filter(|e| e.threads == threads && same(&e.layer, layer)));
+        let known = self.of(layer, threads);
         if !known.is_empty() {
             let mut any = false;
             for candidate in all.iter_mut() {
@@ -262,17 +298,17 @@ impl Profile {
             return if any { Basis::Measured } else { Basis::Modelled };
         }
         let near = self
-            .entries
+            .known
             .iter()
-            .filter(|e| e.threads == threads)
-            .filter_map(|e| Some((distance(&e.layer, layer)?, e.layer)))
+            .filter(|known| known.threads == threads)
+            .filter_map(|known| Some((distance(&known.layer, layer)?, known)))
             .min_by(|a, b| a.0.total_cmp(&b.0));
         let Some((distance, near)) = near.filter(|near| near.0 < 1.0) else {
             return Basis::Modelled;
         };
-        let estimates = crate::choose::estimates(&near, threads);
+        let estimates = crate::choose::estimates(&near.layer, threads);
         let mut errors: Vec<(&Kernel, bool, f64)> = Vec::new();
-        for e in self.entries.iter().filter(|e| e.threads == threads && e.layer == near) {
+        for e in &near.entries {
             if let Some(estimate) = estimates.iter().find(|c| is(e, c)) {
                 errors.push((e.kernel, e.blocking.pack, (e.ns / estimate.cycles).ln()));
             }
@@ -305,7 +341,7 @@ impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "pointwise-profile {VERSION}\nlibrary {}", self.library)?;
         writeln!(f, "cpu {}\nsettings {SETTINGS}", self.cpu)?;
-        for Measured { layer, threads, kernel, blocking, split, ns } in &self.entries {
+        for Measured { layer, threads, kernel, blocking, split, ns } in self.entries() {
             let pack = if blocking.pack { "packed" } else { "direct" };
             writeln!(
                 f,
@@ -326,10 +362,9 @@ fn host() -> String {
     format!("{} {} l1 {} l2 {}", crate::cpu::brand(), cpu.isa, cpu.l1, cpu.l2)
 }
 
-/// Whether a time measured for one layer is the other's: all but the epilogue.
-fn same(a: &Layer, b: &Layer) -> bool {
-    let bare = |l: &Layer| l.bias(false).residual(false).activation(Activation::None);
-    bare(a) == bare(b)
+/// A layer without its epilogue: times measured with another one are as good.
+fn bare(layer: &Layer) -> Layer {
+    layer.bias(false).residual(false).activation(Activation::None)
 }
 
 /// How unlike two layers are, in factors of size; none where they cannot be compared.

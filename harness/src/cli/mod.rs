@@ -20,6 +20,7 @@ mod output;
 mod pick;
 mod progress;
 mod rank;
+mod regret;
 mod report;
 mod results;
 mod run;

@@ -5,10 +5,12 @@ use super::interrupt;
 use super::options::Options;
 use super::output::{self, Output};
 use super::progress::Progress;
+use super::regret;
 use super::selection;
-use super::table::Table;
-use pointwise::{Layer, Layout, PlanOptions, Profile};
-use pointwise_harness::tune::{random_layers, summary, tune};
+use pointwise::{Activation, Candidate, Layer, Measured, Plan, PlanOptions, Profile};
+use pointwise_harness::regret::summary;
+use pointwise_harness::tune::{contest, tune};
+use rayon::ThreadPool;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +26,8 @@ use std::time::Instant;
   pointwise tune --network resnet50
   pointwise tune --layers mine.txt -o mine.profile --budget 60
   pointwise tune --network resnet50 --resume pointwise.profile
-  pointwise tune --regret --network resnet50 --random 200")]
+  pointwise tune --regret --random 200 --truth truth.txt --budget 80     (repeat until complete)
+  pointwise tune --regret --truth truth.txt --profile pointwise.profile")]
 pub(super) struct Args {
     /// Seconds to spend; layers left over are reported
     #[arg(long, default_value_t = 180.0, value_name = "SECONDS")]
@@ -38,100 +41,84 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
 
-    /// Write nothing: print how much the choices of the model, and of the profile, lose
+    /// Print how much the choices of the model, and of a profile, lose; write no profile
     #[arg(long)]
     regret: bool,
 
-    /// With `--regret`: this many random layers as well, that no tuning has seen
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    random: usize,
-
-    /// Seed of the random layers
-    #[arg(long, default_value_t = 1, value_name = "SEED")]
-    seed: u64,
-
-    /// The profile that `--regret` checks
-    #[arg(long, value_name = "FILE")]
-    profile: Option<PathBuf>,
+    #[command(flatten)]
+    check: regret::Args,
 }
 
-fn load(path: &Path) -> Result<Profile, Failure> {
+pub(super) fn load(path: &Path) -> Result<Profile, Failure> {
     Profile::load(path)
         .map_err(|error| Failure::Content { path: path.to_owned(), why: error.to_string() })
 }
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
-    let threads = options.threads();
-    let pool =
-        match threads {
-            1 => None,
-            _ => Some(rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(
-                |error| Failure::Machine { what: "no thread pool", why: error.to_string() },
-            )?),
-        };
-    let mut plan = PlanOptions::new().threads(threads);
+    let begin = Instant::now();
+    let mut plan = PlanOptions::new();
     plan.isa = options.isa;
     let mut layers: Vec<Layer> = Vec::new();
     for entry in selection::layers(options)? {
-        if !layers.contains(&entry.layer) {
-            layers.push(entry.layer);
+        // The epilogue hardly matters: what a profile knows of a layer holds with any.
+        let layer = entry.layer.residual(false).activation(Activation::None).bias(true);
+        if !layers.contains(&layer) {
+            layers.push(layer);
         }
     }
     if args.regret {
-        return regret(args, &plan, &layers, pool.as_ref(), output);
+        return regret::run(&args.check, args.budget, &plan, &layers, options.threads, output);
     }
+    let threads = options.threads();
+    let pool = pool(threads)?;
+    plan.threads = threads;
     let mut profile = match &args.resume {
         Some(path) => load(path)?,
         None => Profile::new(),
     };
+    let chosen = layers.len();
     layers.retain(|layer| !profile.knows(layer, threads));
+    if layers.len() < chosen {
+        output::note(format_args!("{} of {chosen} layers known already", chosen - layers.len()));
+    }
     let path = beside(&args.output);
     let interrupt = interrupt::install()?;
     let progress = Progress::of("tune", layers.len());
-    let begin = Instant::now();
     let (mut before, mut left) = (Vec::new(), 0);
     for layer in &layers {
-        if begin.elapsed().as_secs_f64() >= args.budget || interrupt.asked() {
+        // What is left of the time is for the second look.
+        if begin.elapsed().as_secs_f64() >= args.budget * 0.85 || interrupt.asked() {
             left += 1;
             continue;
         }
         progress.at(layer);
-        let tuned = tune(layer, &plan, None, pool.as_ref())?;
-        for measured in tuned.measured {
-            profile.add(measured);
-        }
+        let tuned = tune(layer, &plan, &[], pool.as_ref())?;
+        profile.learn(tuned.measured);
         before.push((*layer, tuned.regret));
         write(&path, &profile)?;
         progress.step();
     }
     drop(progress);
-    // A second look at what was learned: the same measuring, the profile's choices beside the
-    // model's.
-    let profile = Arc::new(profile);
-    let mut after = Vec::new();
-    for (layer, _) in &before {
-        if begin.elapsed().as_secs_f64() >= args.budget * 1.5 || interrupt.asked() {
-            break;
-        }
-        let tuned = tune(layer, &plan, Some(&profile), pool.as_ref())?;
-        after.push((tuned.regret, tuned.profile_regret.unwrap_or(tuned.regret)));
-    }
-    let (model, model_worst) = summary(&before.iter().map(|b| b.1).collect::<Vec<_>>());
-    let (tuned, tuned_worst) = summary(&after.iter().map(|a| a.1).collect::<Vec<_>>());
+    let again = again(&before, &plan, &profile, pool.as_ref(), || {
+        begin.elapsed().as_secs_f64() >= args.budget || interrupt.asked()
+    })?;
+    let (model, model_worst) = summary(&again.iter().map(|a| a.0).collect::<Vec<_>>());
+    let (tuned, tuned_worst) = summary(&again.iter().map(|a| a.1).collect::<Vec<_>>());
+    let seconds = begin.elapsed().as_secs_f64();
     if output.json {
         output.row(&json!({
-            "profile": path, "layers": before.len(), "left": left, "checked": after.len(),
-            "model_geomean": model, "model_worst": model_worst,
+            "profile": path, "layers": before.len(), "left": left, "checked": again.len(),
+            "seconds": seconds, "model_geomean": model, "model_worst": model_worst,
             "profile_geomean": tuned, "profile_worst": tuned_worst,
         }))?;
     } else if before.is_empty() {
         output.line("nothing to measure")?;
     } else {
         output.line(format_args!(
-            "{} layers in {:.0} s: regret {model:.3} (worst {model_worst:.3}) → {tuned:.3} (worst \
-             {tuned_worst:.3}, measured again)",
+            "{} layers in {seconds:.0} s; measured again, {} of them: regret {model:.3} (worst \
+             {model_worst:.3}) → {tuned:.3} (worst {tuned_worst:.3})",
             before.len(),
-            begin.elapsed().as_secs_f64()
+            again.len(),
         ))?;
         output.line(format_args!("use it: POINTWISE_PROFILE={}", path.display()))?;
     }
@@ -139,6 +126,52 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         output::note(format_args!("{left} layers left: go on with --resume {}", path.display()));
     }
     Ok(interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted))
+}
+
+/// A second look at what was learned, later: the regret of the model's and of the profile's
+/// choices among the best few, until the time is up.
+fn again(
+    before: &[(Layer, f64)],
+    plan: &PlanOptions,
+    profile: &Profile,
+    pool: Option<&ThreadPool>,
+    enough: impl Fn() -> bool,
+) -> Result<Vec<(f64, f64)>, Failure> {
+    let profile = Arc::new(profile.clone());
+    let mut regrets = Vec::new();
+    for (layer, _) in before {
+        if enough() {
+            break;
+        }
+        let ranked = |profile: Profile| {
+            Plan::candidates(layer, &plan.clone().profile(Arc::new(profile))).map(|c| c.ranked)
+        };
+        let mut candidates = ranked((*profile).clone())?;
+        candidates.truncate(6);
+        let model = ranked(Profile::new())?[0];
+        let choices = [model, candidates[0]];
+        candidates.push(model);
+        let measured = contest(layer, plan, &candidates, pool)?;
+        let time = |c: &Candidate| {
+            let is = |m: &&Measured| {
+                (m.kernel, m.blocking, m.split) == (c.kernel, c.blocking, c.split)
+            };
+            measured.iter().find(is).map_or(f64::INFINITY, |m| m.ns)
+        };
+        regrets.push((time(&choices[0]) / measured[0].ns, time(&choices[1]) / measured[0].ns));
+    }
+    Ok(regrets)
+}
+
+/// A pool of so many threads; none for one.
+pub(super) fn pool(threads: usize) -> Result<Option<ThreadPool>, Failure> {
+    let built = |builder: rayon::ThreadPoolBuilder| {
+        builder.num_threads(threads).build().map_err(|error| Failure::Machine {
+            what: "no thread pool",
+            why: error.to_string(),
+        })
+    };
+    (threads > 1).then(|| built(rayon::ThreadPoolBuilder::new())).transpose()
 }
 
 /// `path`, or the first of `path.2`, `path.3`, … that does not exist.
@@ -154,85 +187,12 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// Writes the whole profile, or leaves the one written before.
-fn write(path: &Path, profile: &Profile) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, profile: &Profile) -> Result<(), Failure> {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
     let part = PathBuf::from(name);
     std::fs::write(&part, profile.to_string()).map_err(Failure::writing(&part))?;
     std::fs::rename(&part, path).map_err(Failure::writing(path))
-}
-
-fn regret(
-    args: &Args,
-    plan: &PlanOptions,
-    layers: &[Layer],
-    pool: Option<&rayon::ThreadPool>,
-    output: &mut Output,
-) -> Result<Outcome, Failure> {
-    let profile = args.profile.as_deref().map(load).transpose()?.map(Arc::new);
-    let random = random_layers(args.seed, args.random, 1_000_000_000);
-    let interrupt = interrupt::install()?;
-    let progress = Progress::of("regret", layers.len() + random.len());
-    let begin = Instant::now();
-    let mut table = Table::default()
-        .text("layers")
-        .text("layout")
-        .figure("threads")
-        .figure("n")
-        .figure("model")
-        .figure("worst")
-        .figure("profile")
-        .figure("worst");
-    let mut worst = Vec::new();
-    for (set, layers) in [("chosen", layers), ("random", &random[..])] {
-        for layout in [Layout::Nhwc, Layout::Nchw] {
-            let (mut model, mut tuned) = (Vec::new(), Vec::new());
-            for layer in layers.iter().filter(|layer| layer.layout == layout) {
-                if begin.elapsed().as_secs_f64() >= args.budget || interrupt.asked() {
-                    continue;
-                }
-                progress.at(layer);
-                let found = tune(layer, plan, profile.as_ref(), pool)?;
-                model.push(found.regret);
-                tuned.extend(found.profile_regret);
-                worst.push((found.regret, *layer, found.measured[0].kernel.name()));
-                progress.step();
-            }
-            if model.is_empty() {
-                continue;
-            }
-            let ((m, mw), (t, tw)) = (summary(&model), summary(&tuned));
-            if output.json {
-                output.row(&json!({
-                    "layers": set, "layout": layout.name(), "threads": plan.threads,
-                    "n": model.len(), "model_geomean": m, "model_worst": mw,
-                    "profile_geomean": (!tuned.is_empty()).then_some(t),
-                    "profile_worst": (!tuned.is_empty()).then_some(tw),
-                }))?;
-            }
-            let known = |v: f64| if tuned.is_empty() { "-".into() } else { format!("{v:.3}") };
-            table.row([
-                set.to_owned(),
-                layout.name().to_owned(),
-                plan.threads.to_string(),
-                model.len().to_string(),
-                format!("{m:.3}"),
-                format!("{mw:.3}"),
-                known(t),
-                known(tw),
-            ]);
-        }
-    }
-    drop(progress);
-    if !output.json {
-        output.table(&table)?;
-        worst.sort_by(|a, b| b.0.total_cmp(&a.0));
-        output.line("the model's worst:")?;
-        for (regret, layer, best) in worst.iter().take(5) {
-            output.line(format_args!("  {regret:.3} {layer}, best {best}"))?;
-        }
-    }
-    Ok(interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted))
 }
 
 #[cfg(test)]

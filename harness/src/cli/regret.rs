@@ -1,0 +1,205 @@
+//! `pointwise tune --regret`: what the choices lose against the best that there was.
+
+use super::failure::{Failure, Outcome};
+use super::interrupt;
+use super::output::{self, Output};
+use super::progress::Progress;
+use super::table::Table;
+use super::tune::{load, pool, write};
+use pointwise::{Layer, Layout, PlanOptions, Profile};
+use pointwise_harness::regret::{Case, Judged, Set, choices, judge, random_layers, summary};
+use pointwise_harness::tune::tune;
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Largest random layer, multiply-adds: a hundredth of a second on a good core.
+const MOST: u128 = 1_000_000_000;
+/// Seconds between two writes of what was measured.
+const WRITTEN: f64 = 5.0;
+/// How many of the worst are told.
+const WORST: usize = 5;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// With `--regret`: this many random layers as well, that no tuning has seen
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    random: usize,
+
+    /// Seed of the random layers
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    seed: u64,
+
+    /// The profile that `--regret` checks, beside the model
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+
+    /// What `--regret` measured is kept in FILE, and not measured again if it is there
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+}
+
+pub(super) fn run(
+    args: &Args,
+    budget: f64,
+    plan: &PlanOptions,
+    layers: &[Layer],
+    threads: Option<usize>,
+    output: &mut Output,
+) -> Result<Outcome, Failure> {
+    let begin = Instant::now();
+    let profile = args.profile.as_deref().map(load).transpose()?.map(Arc::new);
+    let random = random_layers(args.seed, args.random, MOST);
+    let mut cases = Vec::new();
+    // One thread and two, unless a number is asked for.
+    for threads in threads.map_or(vec![1, 2], |n| vec![n]) {
+        for (set, layers) in [(Set::Random, &random[..]), (Set::Catalog, layers)] {
+            cases.extend(layers.iter().map(|layer| Case { set, layer: *layer, threads }));
+        }
+    }
+    let mut truth = match args.truth.as_deref() {
+        Some(path) if path.exists() => load(path)?,
+        _ => Profile::new(),
+    };
+    let interrupt = interrupt::install()?;
+    let progress = Progress::of("regret", cases.len());
+    let mut judged = Vec::new();
+    let (mut left, mut written) = (0, begin);
+    let mut pools = Vec::new();
+    for case in &cases {
+        let chosen = choices(case, plan, profile.as_ref())?;
+        let known = |truth: &Profile| {
+            let measured: Vec<_> = truth.of(&case.layer, case.threads).iter().collect();
+            judge(case, &measured, &chosen)
+        };
+        let mut found = known(&truth);
+        if found.is_none() {
+            if begin.elapsed().as_secs_f64() >= budget || interrupt.asked() {
+                left += 1;
+                continue;
+            }
+            progress.at(&case.layer);
+            if pools.iter().all(|(threads, _)| *threads != case.threads) {
+                pools.push((case.threads, pool(case.threads)?));
+            }
+            let pool = pools.iter().find(|(threads, _)| *threads == case.threads);
+            let pool = pool.and_then(|(_, pool)| pool.as_ref());
+            let options = plan.clone().threads(case.threads);
+            truth.learn(tune(&case.layer, &options, &chosen, pool)?.measured);
+            found = known(&truth);
+            if let Some(path) = &args.truth
+                && written.elapsed().as_secs_f64() > WRITTEN
+            {
+                write(path, &truth)?;
+                written = Instant::now();
+            }
+        }
+        judged.extend(found);
+        progress.step();
+    }
+    drop(progress);
+    if let Some(path) = &args.truth {
+        write(path, &truth)?;
+    }
+    table(&judged, profile.is_some(), output)?;
+    if left > 0 {
+        let how = match &args.truth {
+            Some(_) => "run the same again",
+            None => "keep what is measured with --truth FILE, and go on with the same again",
+        };
+        output::note(format_args!("{left} of {} left: {how}", cases.len()));
+    }
+    Ok(interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted))
+}
+
+/// A row for each set, layout and number of threads, and one for all of a set.
+fn table(judged: &[Judged], profile: bool, output: &mut Output) -> Result<(), Failure> {
+    let mut table = Table::default()
+        .text("layers")
+        .text("layout")
+        .text("threads")
+        .figure("n")
+        .figure("model")
+        .figure("worst")
+        .figure("profile")
+        .figure("worst");
+    let mut row = |of: [&str; 3], judged: &[&Judged], output: &mut Output| {
+        if judged.is_empty() {
+            return Ok(());
+        }
+        let model: Vec<f64> = judged.iter().map(|j| j.model).collect();
+        let tuned: Vec<f64> = judged.iter().filter_map(|j| j.profile).collect();
+        let ((m, mw), (t, tw)) = (summary(&model), summary(&tuned));
+        if output.json {
+            let known = |v: f64| profile.then_some(v);
+            output.row(&json!({
+                "layers": of[0], "layout": of[1], "threads": of[2], "n": judged.len(),
+                "model_geomean": m, "model_worst": mw,
+                "profile_geomean": known(t), "profile_worst": known(tw),
+            }))?;
+        }
+        let known = |v: f64| if profile { format!("{v:.3}") } else { "-".to_owned() };
+        let figures = [format!("{m:.3}"), format!("{mw:.3}"), known(t), known(tw)];
+        let names = of.map(str::to_owned).into_iter();
+        table.row(names.chain([judged.len().to_string()]).chain(figures));
+        Ok::<(), Failure>(())
+    };
+    let mut threads: Vec<usize> = judged.iter().map(|j| j.case.threads).collect();
+    threads.sort_unstable();
+    threads.dedup();
+    for set in [Set::Catalog, Set::Random] {
+        for n in &threads {
+            for layout in [Layout::Nhwc, Layout::Nchw] {
+                let of = |j: &&Judged| {
+                    j.case.set == set && j.case.threads == *n && j.case.layer.layout == layout
+                };
+                let some: Vec<&Judged> = judged.iter().filter(of).collect();
+                row([set.name(), layout.name(), &n.to_string()], &some, output)?;
+            }
+        }
+        let all: Vec<&Judged> = judged.iter().filter(|j| j.case.set == set).collect();
+        row([set.name(), "all", "all"], &all, output)?;
+    }
+    if output.json {
+        return Ok(());
+    }
+    output.table(&table)?;
+    output.line("regret: time of the choice ÷ time of the fastest candidate; geometric mean, worst")?;
+    let mut worst: Vec<&Judged> = judged.iter().collect();
+    worst.sort_by(|a, b| b.model.total_cmp(&a.model));
+    told("the model's worst:", &worst, |j| Some(j.model), output)?;
+    if profile {
+        worst.sort_by(|a, b| b.profile.partial_cmp(&a.profile).unwrap_or(core::cmp::Ordering::Equal));
+        told("the profile's worst:", &worst, |j| j.profile, output)?;
+    }
+    Ok(())
+}
+
+fn told(
+    title: &str,
+    worst: &[&Judged],
+    regret: impl Fn(&Judged) -> Option<f64>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    output.line(title)?;
+    for judged in worst.iter().take(WORST) {
+        let Judged { case, choice, best, .. } = judged;
+        let show = |m: &pointwise::Measured| {
+            let pack = if m.blocking.pack { "packed" } else { "in place" };
+            format!(
+                "{} {pack}, blocks of {}, {}×{} parts, {:.0} ns",
+                m.kernel.name(), m.blocking.units, m.split.pixels, m.split.panels, m.ns
+            )
+        };
+        output.line(format_args!(
+            "  {:.3} {} --threads {}: model {}; best {}",
+            regret(judged).unwrap_or(1.0),
+            case.layer,
+            case.threads,
+            show(choice),
+            show(best)
+        ))?;
+    }
+    Ok(())
+}

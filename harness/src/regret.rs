@@ -1,0 +1,168 @@
+//! Regret: the time of what a plan chooses ÷ the time of the best that it could have chosen.
+//!
+//! What each candidate takes is measured once for a layer and kept, as a [`Profile`] in a file;
+//! the choices, of the model and of a profile under test, are looked up in it. So a table of
+//! hundreds of layers can be measured a slice at a time, and made again for another model.
+
+use pointwise::{Candidate, Error, Layer, Layout, Measured, Plan, PlanOptions, Profile};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+
+/// A set of layers that regret is told of by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Set {
+    /// Those of the catalog, or chosen by the filters.
+    Catalog,
+    /// Random ones, that tuning has not seen.
+    Random,
+}
+
+impl Set {
+    /// `catalog` or `random`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Set::Catalog => "catalog",
+            Set::Random => "random",
+        }
+    }
+}
+
+/// One layer to be judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// Where it is from.
+    pub set: Set,
+    /// The layer.
+    pub layer: Layer,
+    /// Threads of its plans.
+    pub threads: usize,
+}
+
+/// What the choices for one layer lose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The layer.
+    pub case: Case,
+    /// Loss of the model's choice, at least 1.
+    pub model: f64,
+    /// Loss of the profile's choice.
+    pub profile: Option<f64>,
+    /// What the model chose, and what was fastest.
+    pub choice: Measured,
+    /// See `choice`.
+    pub best: Measured,
+}
+
+/// What is chosen for a layer: by the model, and by the profile if there is one.
+///
+/// # Errors
+/// Those of [`Plan::candidates`].
+pub fn choices(
+    case: &Case,
+    options: &PlanOptions,
+    profile: Option<&Arc<Profile>>,
+) -> Result<Vec<Candidate>, Error> {
+    let options = options.clone().threads(case.threads);
+    let with = |profile: Arc<Profile>| {
+        let candidates = Plan::candidates(&case.layer, &options.clone().profile(profile))?;
+        candidates.ranked.first().copied().ok_or(Error::BadSplit)
+    };
+    // An empty profile: what the environment names has no say.
+    let mut chosen = vec![with(Arc::new(Profile::new()))?];
+    if let Some(profile) = profile {
+        chosen.push(with(profile.clone())?);
+    }
+    Ok(chosen)
+}
+
+/// Looks the choices up among what was measured for this layer; nothing when one is missing.
+pub fn judge(case: &Case, measured: &[&Measured], chosen: &[Candidate]) -> Option<Judged> {
+    let best = measured.iter().min_by(|a, b| a.ns.total_cmp(&b.ns))?;
+    let find = |c: &Candidate| {
+        measured.iter().find(|m| {
+            (m.kernel, m.blocking, m.split) == (c.kernel, c.blocking, c.split)
+        })
+    };
+    let choice = find(chosen.first()?)?;
+    let profile = match chosen.get(1) {
+        Some(chosen) => Some(find(chosen)?.ns / best.ns),
+        None => None,
+    };
+    Some(Judged {
+        case: case.clone(),
+        model: choice.ns / best.ns,
+        profile,
+        choice: (*choice).clone(),
+        best: (*best).clone(),
+    })
+}
+
+/// Random layers, log-uniform: c and k in 8…2048, square images of 1…112² pixels, of at most
+/// `most` multiply-adds, alternating layouts.
+pub fn random_layers(seed: u64, count: usize, most: u128) -> Vec<Layer> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut layers = Vec::new();
+    while layers.len() < count {
+        let mut size =
+            |from: f64, to: f64| (from * (to / from).powf(random.random::<f64>())).round() as usize;
+        let (c, k, side) = (size(8.0, 2048.0), size(8.0, 2048.0), size(1.0, 112.0));
+        let layout = [Layout::Nhwc, Layout::Nchw][layers.len() % 2];
+        let layer = Layer::new(c, k, side, side).layout(layout).bias(true);
+        if layer.check().is_ok_and(|shape| shape.macs <= most) {
+            layers.push(layer);
+        }
+    }
+    layers
+}
+
+/// Geometric mean and maximum.
+pub fn summary(regrets: &[f64]) -> (f64, f64) {
+    let sum: f64 = regrets.iter().map(|r| r.ln()).sum();
+    let worst = regrets.iter().copied().fold(1.0, f64::max);
+    ((sum / regrets.len().max(1) as f64).exp(), worst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_layers_are_the_same_for_a_seed_and_within_bounds() {
+        let layers = random_layers(7, 40, 400_000_000);
+        assert_eq!(layers, random_layers(7, 40, 400_000_000));
+        assert_ne!(layers, random_layers(8, 40, 400_000_000));
+        for layer in layers {
+            assert!((8..=2048).contains(&layer.c) && (8..=2048).contains(&layer.k));
+            assert!((1..=112).contains(&layer.h));
+        }
+    }
+
+    #[test]
+    fn a_summary_is_geometric_mean_and_maximum() {
+        let (mean, worst) = summary(&[1.0, 4.0]);
+        assert!((mean - 2.0).abs() < 1e-12);
+        assert_eq!(worst, 4.0);
+    }
+
+    #[test]
+    fn regret_is_looked_up_among_what_was_measured() {
+        let layer = Layer::new(24, 40, 9, 9);
+        let case = Case { set: Set::Random, layer, threads: 1 };
+        let chosen = choices(&case, &PlanOptions::new(), None).unwrap();
+        let options = PlanOptions::new();
+        let ranked = Plan::candidates(&layer, &options).unwrap().ranked;
+        let last = ranked.last().unwrap();
+        let slow = Measured::new(&layer, 1, &chosen[0], 300.0);
+        let fast = Measured::new(&layer, 1, last, 200.0);
+        let judged = judge(&case, &[&slow, &fast], &chosen).unwrap();
+        assert_eq!((judged.model, judged.profile), (1.5, None));
+        assert_eq!((&judged.choice, &judged.best), (&slow, &fast));
+        assert_eq!(judge(&case, &[&fast], &chosen), None);
+        // With a profile that knows better.
+        let mut profile = Profile::new();
+        profile.add(fast.clone());
+        let chosen = choices(&case, &PlanOptions::new(), Some(&Arc::new(profile))).unwrap();
+        assert_eq!(judge(&case, &[&slow, &fast], &chosen).unwrap().profile, Some(1.0));
+    }
+}
