@@ -95,6 +95,7 @@ impl Data {
             weights: &self.weights,
             bias: self.bias.as_deref(),
             residual: self.residual.as_deref(),
+            shared_input: None,
         }
     }
 }

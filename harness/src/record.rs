@@ -11,10 +11,14 @@ pub use table::table;
 pub use write::Writer;
 
 use crate::machine::Ceilings;
-use crate::measure::roofline::{operations, roofline_gflops};
+use crate::measure::roofline::{Traffic, operations, roofline_gflops, transfer_ns};
 use crate::measure::{Cache, Summary};
 use pointwise::{Isa, Layer, Layout};
 use serde::{Deserialize, Serialize};
+
+/// What the `layer` of a row says that is of all layers of a pass together. Such a row has no
+/// sizes but the batch: the others are 0.
+pub const PASS: &str = "pass";
 
 /// The version of the record format; a file of another version is refused.
 pub const SCHEMA: u32 = 1;
@@ -57,7 +61,7 @@ pub struct Record {
     pub kernel: String,
     /// Threads used.
     pub threads: usize,
-    /// `hot` or `cold`.
+    /// `hot` or `cold`; in rows of a pass through a network `network` or `network-cold`.
     pub cache: String,
     /// Samples taken.
     pub samples: usize,
@@ -176,6 +180,53 @@ impl Record {
             prepacked: subject.prepacked,
             verified: subject.verified,
         })
+    }
+
+    /// The row of all layers of a pass together, each as often as it is run. `subject` says whose
+    /// it is; its layer gives the batch and the layout, its name is taken to be [`PASS`].
+    ///
+    /// # Errors
+    /// [`RecordError`], as of [`Record::new`] for each of the layers.
+    pub fn of_pass<'a>(
+        subject: Subject,
+        layers: impl IntoIterator<Item = &'a Layer>,
+        summary: &Summary,
+        ceilings: &Ceilings,
+    ) -> Result<Record, RecordError> {
+        let (threads, cache) = (subject.threads, subject.cache);
+        let element = size_of::<f32>() as u64;
+        let (mut work, mut bytes) = (0.0, 0u64);
+        for layer in layers {
+            let shape = layer.check()?;
+            work += operations(&shape);
+            bytes += Traffic::of(layer, &shape, element).total();
+        }
+        let record = Record::new(subject, summary, ceilings)?;
+        let gflops = work / summary.median;
+        let least_ns =
+            (work / record.ceiling_gflops).max(transfer_ns(bytes, cache, ceilings, threads));
+        Ok(Record {
+            layer: PASS.to_owned(),
+            c: 0,
+            k: 0,
+            h: 0,
+            w: 0,
+            stride_h: 0,
+            stride_w: 0,
+            groups: 0,
+            kernel: String::new(),
+            gflops,
+            fraction_of_ceiling: gflops / record.ceiling_gflops,
+            roofline_gflops: work / least_ns,
+            fraction_of_roofline: gflops * least_ns / work,
+            ..record
+        })
+    }
+
+    /// Whether it was measured in a pass through a network, where a layer's time is another than
+    /// by itself: such rows are compared with one another only.
+    pub fn is_of_a_pass(&self) -> bool {
+        self.cache.parse().is_ok_and(Cache::is_pass)
     }
 
     /// The sizes as a layer's text form, `nhwc/n1c64h56w56k256/s2x2`. Padding and epilogue are not
@@ -313,6 +364,18 @@ pub(crate) mod tests {
         assert_eq!(names, contract);
         let floats = value.as_object().unwrap().values().filter(|value| value.is_f64()).count();
         assert_eq!(floats, record().figures().len());
+    }
+
+    #[test]
+    fn the_row_of_a_pass_sums_its_layers() {
+        let layers = [Layer::new(64, 256, 8, 8), Layer::new(256, 64, 8, 8), Layer::new(8, 8, 1, 1)];
+        let subject = Subject { cache: Cache::Network, ..subject() };
+        let record = Record::of_pass(subject, &layers, &SUMMARY, &ceilings()).unwrap();
+        // 2·(2·64·64·256 + 64) operations in 8192 ns.
+        assert_eq!(record.gflops, (4.0 * 64.0 * 64.0 * 256.0 + 128.0) / 8192.0);
+        assert_eq!((record.layer.as_str(), record.cache.as_str()), (PASS, "network"));
+        assert_eq!((record.n, record.c, record.k, record.groups), (1, 0, 0, 0));
+        assert!(record.is_of_a_pass() && !super::tests::record().is_of_a_pass());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::data::{Data, Fill};
 use pointwise::{Activation, Error, Isa, Layer, Layout, reference};
 use std::cell::OnceCell;
 use std::fmt;
+use std::sync::OnceLock;
 
 /// Why a contender was not found right on a layer.
 #[derive(Clone, Debug)]
@@ -102,7 +103,7 @@ impl fmt::Display for Mismatch {
 pub struct Expected {
     data: Data,
     output: Vec<f32>,
-    tolerance: OnceCell<Vec<f32>>,
+    tolerance: OnceLock<Vec<f32>>,
 }
 
 impl Expected {
@@ -114,7 +115,7 @@ impl Expected {
         let data = Data::new(layer, fill, seed)?;
         let bias = data.bias.as_deref();
         let output = reference(layer, &data.input, &data.weights, bias, data.residual.as_deref())?;
-        Ok(Expected { data, output, tolerance: OnceCell::new() })
+        Ok(Expected { data, output, tolerance: OnceLock::new() })
     }
 
     /// The data, to make cases of.

@@ -7,14 +7,16 @@ use super::files;
 use super::interrupt;
 use super::options::Options;
 use super::output::{Output, note};
+use super::pass;
 use super::progress::Progress;
 use super::results;
-use super::run::{Results, Run};
+use super::run::Run;
 use super::selection;
 use pointwise_harness::catalog;
 use pointwise_harness::machine::Effort;
 use pointwise_harness::measure::Settings;
-use pointwise_harness::record::Writer;
+use pointwise_harness::record::{Record, Writer};
+use pointwise_harness::sidecar::Environment;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -36,23 +38,33 @@ use std::time::Duration;
   pointwise bench --network 'resnet50|googlenet' --threads 2 --cache cold
   pointwise bench --layer nhwc/n1c512h14w14k24/bias+relu --kernel '.'
   pointwise bench --network inception_v3 --contender 'pointwise|onednn' --isa avx2 --time 1
-  pointwise bench --layer c64h56w56k256 --json | jq .gflops")]
+  pointwise bench --layer c64h56w56k256 --json | jq .gflops
+  pointwise bench --pass --network 'resnet50|googlenet' --threads 2 -o pass.jsonl")]
 pub(super) struct Args {
     /// Write the records, as JSON lines, to FILE, and the environment beside it
     #[arg(short = 'o', long = "output", value_name = "FILE")]
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
 
     /// Measure each contender on each layer for this long [default: 0.3]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "quick")]
-    time: Option<Duration>,
+    pub(super) time: Option<Duration>,
 
     /// A first look: 0.05 s per contender and layer, ceilings in 0.3 s
     #[arg(long)]
-    quick: bool,
+    pub(super) quick: bool,
 
     /// Show too what planning a layer and packing its weights took
-    #[arg(long)]
+    #[arg(long, conflicts_with = "pass")]
     setup: bool,
+
+    /// Run all 1×1 layers of each network in order, each with weights and activations of its own,
+    /// once per sample: weights then come from where they are in a real network
+    ///
+    /// Gives the time of the whole pass, of each layer in it, and of the layers that read one
+    /// input, one after another (`pointwise`) and together (`pointwise-siblings`). The caches hold
+    /// what the pass before left in them, or with `--cache cold` nothing.
+    #[arg(long)]
+    pass: bool,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -65,6 +77,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
+    if args.pass {
+        return pass::run(args, options, output);
+    }
+    options.refuse_passes()?;
     let field = field::contenders(options, Preset::Contenders)?;
     let rows = selection::layers(options)?;
     let known = files::known(options)?;
@@ -129,8 +145,12 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     let signal = interrupt.signal();
     if let Some(writer) = writer {
         match signal {
-            Some(_) => keep(&writer, &results)?,
-            None => finish(writer, &results, args.file.as_deref().unwrap_or(Path::new("")))?,
+            Some(_) => keep(&writer, &results.environment)?,
+            None => {
+                let records: Vec<&Record> = results.rows.iter().map(|row| &row.record).collect();
+                let path = args.file.as_deref().unwrap_or(Path::new(""));
+                finish(writer, &records, &results.environment, path)?;
+            }
         }
     }
     let printed = match json || reader_left {
@@ -151,7 +171,7 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
 
 /// Begins the record file. One that holds something else than records is not replaced: a slip
 /// of the finger must not cost somebody's notes.
-fn open(path: &Path) -> Result<Writer, Failure> {
+pub(super) fn open(path: &Path) -> Result<Writer, Failure> {
     let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir());
     if special {
         let why = "not a regular file; --json writes records to standard output".to_owned();
@@ -174,21 +194,26 @@ fn begins_with_a_record(path: &Path) -> bool {
 }
 
 /// Gives the file its name, its rows under the ceilings that the whole run has seen.
-fn finish(running: Writer, results: &Results, path: &Path) -> Result<(), Failure> {
+pub(super) fn finish(
+    running: Writer,
+    records: &[&Record],
+    environment: &Environment,
+    path: &Path,
+) -> Result<(), Failure> {
     let mut last = Writer::create(path)?;
-    for row in &results.rows {
-        last.append(&row.record)?;
+    for record in records {
+        last.append(record)?;
     }
-    last.finish(&results.environment)?;
+    last.finish(environment)?;
     remove(&running)
 }
 
 /// Leaves the rows of an interrupted run where they are, the environment beside them.
-fn keep(running: &Writer, results: &Results) -> Result<(), Failure> {
+pub(super) fn keep(running: &Writer, environment: &Environment) -> Result<(), Failure> {
     if running.rows() == 0 {
         return remove(running);
     }
-    results.environment.write(running.partial())?;
+    environment.write(running.partial())?;
     note(format_args!("{} rows are kept in {}", running.rows(), running.partial().display()));
     Ok(())
 }

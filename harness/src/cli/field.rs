@@ -5,7 +5,7 @@ use super::options::Options;
 use super::output::note;
 use pointwise::Kernel;
 use pointwise_harness::catalog::Pattern;
-use pointwise_harness::contender::{self, Contender, Refusal};
+use pointwise_harness::contender::{self, Contender, Refusal, SIBLINGS};
 
 /// Who takes part when no filter says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) enum Preset {
     Contenders,
     /// Those and every kernel.
     Everything,
+    /// The plan's choice with siblings apart and together, GEMMs and peers.
+    Pass,
 }
 
 /// Contenders, on this machine or not.
@@ -90,7 +92,11 @@ pub(crate) fn contenders(options: &Options, preset: Preset) -> Result<Field, Fai
     let takes_part = |contender: &dyn Contender| {
         let kernel = kernel_named(contender.name());
         if unfiltered {
-            return kernel.is_none() || preset == Preset::Everything;
+            return match preset {
+                Preset::Everything => true,
+                Preset::Contenders => kernel.is_none() && contender.name() != SIBLINGS,
+                Preset::Pass => kernel.is_none() && contender.name() != "naive",
+            };
         }
         let by_kernel = !options.kernel.is_empty()
             && kernel.is_some_and(|kernel| kernels.iter().any(|k| k.name() == kernel.name()));

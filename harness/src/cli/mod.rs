@@ -17,6 +17,8 @@ mod interrupt;
 mod list;
 mod options;
 mod output;
+mod pass;
+mod pass_tables;
 mod pick;
 mod progress;
 mod rank;

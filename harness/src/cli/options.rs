@@ -1,5 +1,6 @@
 //! The options that every command takes, each checked as it is read.
 
+use super::failure::Failure;
 use clap::{Args, ValueEnum};
 use pointwise::{Isa, Layer, Layout};
 use pointwise_harness::catalog::Pattern;
@@ -55,7 +56,8 @@ pub(crate) struct Options {
     pub(crate) threads: Option<usize>,
 
     /// State of the caches before each run: `hot` repeats on the same buffers, `cold` takes
-    /// weights and activations from memory [default: hot]
+    /// weights and activations from memory; of `bench --pass` `network` or `network-cold`
+    /// [default: hot]
     #[arg(
         long, global = true, value_name = "STATE", value_parser = cache, help_heading = "Settings"
     )]
@@ -96,6 +98,20 @@ impl Options {
     /// The state of the caches: hot, unless `--cache` says otherwise.
     pub(crate) fn cache(&self) -> Cache {
         self.cache.unwrap_or_default()
+    }
+
+    /// Refuses the states of the caches that only a pass through a network has.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`].
+    pub(crate) fn refuse_passes(&self) -> Result<(), Failure> {
+        match self.cache().is_pass() {
+            true => Err(Failure::Usage(format!(
+                "`--cache {}` is of a pass: `pointwise bench --pass`",
+                self.cache()
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// `--threads`, or as many as there are CPUs.

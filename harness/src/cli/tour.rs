@@ -31,6 +31,7 @@ const VERIFY: Duration = Duration::from_secs(15);
 const BENCH: Duration = Duration::from_secs(40);
 
 pub(super) fn run(options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
+    options.refuse_passes()?;
     let mut options = options.clone();
     if options.layer.is_empty() && options.network.is_empty() && options.layers.is_none() {
         options.network = NETWORKS.iter().map(|name| (*name).to_owned()).collect();

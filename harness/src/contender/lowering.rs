@@ -52,7 +52,7 @@ impl<'g> Lowered<'g> {
             layer,
             shape,
             threads: case.threads,
-            input: Buffer::copy_of(case.input),
+            input: case.input_buffer(),
             gathered: (!whole).then(|| Buffer::filled(gathered_len, 0.0)),
             weights: Buffer::copy_of(case.weights),
             bias: case.bias.map(<[f32]>::to_vec),

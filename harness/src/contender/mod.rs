@@ -11,10 +11,16 @@ mod lowering;
 mod matrixmultiply;
 mod naive;
 mod ours;
+mod siblings;
+
+pub use buffer::Buffer;
 
 use pointwise::{Isa, Layer};
 use std::fmt;
 use std::path::PathBuf;
+
+/// The contender that computes layers which read one input in one pass.
+pub const SIBLINGS: &str = "pointwise-siblings";
 
 /// What all contenders are made with.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +39,7 @@ pub struct Options {
 pub fn all(options: &Options) -> Vec<Box<dyn Contender>> {
     let mut all: Vec<Box<dyn Contender>> = Vec::new();
     all.push(Box::new(ours::Planned));
+    all.push(Box::new(siblings::Together));
     all.extend(pointwise::kernels().iter().map(|kernel| ours::One::boxed(kernel)));
     all.push(Box::new(naive::Naive));
     all.push(Box::new(matrixmultiply::contender()));
@@ -66,6 +73,16 @@ pub struct Case<'a> {
     pub bias: Option<&'a [f32]>,
     /// In the output's shape and layout.
     pub residual: Option<&'a [f32]>,
+    /// A buffer that holds `input` and that other layers read too; `None` where the layer has its
+    /// own.
+    pub shared_input: Option<&'a Buffer>,
+}
+
+impl Case<'_> {
+    /// The input in a buffer to keep: the shared one, or a copy.
+    pub fn input_buffer(&self) -> Buffer {
+        self.shared_input.map_or_else(|| Buffer::copy_of(self.input), Buffer::share)
+    }
 }
 
 /// Why a contender cannot take part, or not in this case.
@@ -111,6 +128,17 @@ pub trait Contender: Send + Sync {
     /// Does everything that is done once per layer, copies the data into buffers of its own, and
     /// returns what is timed.
     fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal>;
+
+    /// The same for layers that read one input, where it can compute them in one pass: the output
+    /// is then those of the layers one after another. `None` where it can't, and they are
+    /// prepared each by itself.
+    fn prepare_siblings<'a>(
+        &'a self,
+        cases: &[Case<'_>],
+    ) -> Option<Result<Box<dyn Prepared + 'a>, Refusal>> {
+        let _ = cases;
+        None
+    }
 }
 
 /// What a contender spent before its first run, outside the time measured.
@@ -144,6 +172,9 @@ pub trait Prepared: Send {
     /// next. Called on the thread that called `run`, after a sample and outside the time; the
     /// next run pays for starting them again, which must not be timed.
     fn settle(&mut self) {}
+
+    /// Told that the last run was the last one of a sample.
+    fn sampled(&mut self) {}
 }
 
 /// Refuses a cap below what the CPU has, for contenders that take none.

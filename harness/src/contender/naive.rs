@@ -41,7 +41,7 @@ impl Contender for Naive {
             shape,
             threads: case.threads,
             tensors: Tensors {
-                input: Buffer::copy_of(case.input),
+                input: case.input_buffer(),
                 weights: case.weights.to_vec(),
                 bias: case.bias.map(<[f32]>::to_vec),
                 residual: case.residual.map(Buffer::copy_of),

@@ -86,7 +86,7 @@ fn bind<'a>(case: &Case<'_>, mut options: PlanOptions) -> Result<Box<dyn Prepare
     let output = Buffer::unwritten(plan.shape().output_len);
     Ok(Box::new(Bound {
         weights,
-        input: Buffer::copy_of(case.input),
+        input: case.input_buffer(),
         residual: case.residual.map(Buffer::copy_of),
         output,
         threads: case.threads,
@@ -128,7 +128,7 @@ impl Prepared for Bound {
 }
 
 /// A kernel that is ruled out is not a failure of the library.
-fn refusal(error: Error) -> Refusal {
+pub(super) fn refusal(error: Error) -> Refusal {
     match error {
         Error::KernelUnavailable { .. } => Refusal::Unsupported(error.to_string()),
         _ => Refusal::Failed(error.to_string()),

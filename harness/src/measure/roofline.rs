@@ -61,7 +61,7 @@ pub fn operations(shape: &Shape) -> f64 {
 /// measured bounds nothing.
 pub fn transfer_ns(bytes: u64, cache: Cache, ceilings: &Ceilings, threads: usize) -> f64 {
     let levels = || ceilings.bandwidth.iter().filter(move |level| level.threads == threads);
-    if cache == Cache::Cold {
+    if cache.is_flushed() {
         // 1 GB/s is 1 byte/ns.
         return levels().next_back().map_or(0.0, |memory| bytes as f64 / memory.read_gbps);
     }

@@ -41,10 +41,10 @@ impl Session {
     /// A session on this machine, whose `caches` are flushed before each run if `settings` ask for
     /// cold ones; for measuring in a pool of `threads` threads.
     pub fn new(settings: Settings, caches: &[crate::machine::CacheLevel], threads: usize) -> Self {
-        let evict = match settings.cache {
-            Cache::Hot => None,
-            Cache::Cold => Some(Box::new(Flush::new(caches, threads)) as Box<dyn Evict>),
-        };
+        let evict = settings
+            .cache
+            .is_flushed()
+            .then(|| Box::new(Flush::new(caches, threads)) as Box<dyn Evict>);
         Session::with(settings, Box::new(Monotonic::new()), evict)
     }
 
@@ -109,9 +109,11 @@ impl Session {
     /// Runs until the warm-up is over, in batches that double until they can be timed, and sets
     /// the iterations that make a sample.
     fn warm_up(&mut self, racer: &mut Racer<'_, '_>) -> Result<(), Refusal> {
-        if self.settings.cache == Cache::Cold {
-            // Pages are touched and code is bound; more would warm what is flushed anyway.
-            return racer.prepared.run();
+        if self.settings.cache != Cache::Hot {
+            // Pages are touched and code is bound; more would warm what is flushed anyway, or
+            // what a pass through a network takes the caches from.
+            racer.untimed_first = self.time(racer, 1)? < LONG_RUN_NS;
+            return Ok(());
         }
         let target = self.settings.sample.as_nanos() as f64;
         let enough = self.settings.warm_up.as_nanos() as u64;
@@ -146,6 +148,7 @@ impl Session {
         if self.evict.is_none() {
             racer.prepared.settle();
         }
+        racer.prepared.sampled();
         racer.ns.push(ns / racer.iterations as f64);
         racer.spent += self.clock.now() - start;
         Ok(())

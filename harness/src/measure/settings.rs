@@ -7,22 +7,42 @@ use std::time::Duration;
 
 /// What the caches hold when a run begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Cache {
     /// What the run before left in them.
     #[default]
     Hot,
     /// Nothing of the layer's data.
     Cold,
+    /// Before each layer what the other layers of its network left in them, before the first what
+    /// the pass before did.
+    Network,
+    /// The same, but nothing before the first layer.
+    NetworkCold,
 }
 
 impl Cache {
+    /// Every state, layers by themselves first.
+    pub const ALL: [Cache; 4] = [Cache::Hot, Cache::Cold, Cache::Network, Cache::NetworkCold];
+
     /// The lower-case name, as records and options write it.
     pub const fn name(self) -> &'static str {
         match self {
             Cache::Hot => "hot",
             Cache::Cold => "cold",
+            Cache::Network => "network",
+            Cache::NetworkCold => "network-cold",
         }
+    }
+
+    /// Whether the caches are flushed before each sample.
+    pub const fn is_flushed(self) -> bool {
+        matches!(self, Cache::Cold | Cache::NetworkCold)
+    }
+
+    /// Whether it is the layers of a network in order that are run, not one layer.
+    pub const fn is_pass(self) -> bool {
+        matches!(self, Cache::Network | Cache::NetworkCold)
     }
 }
 
@@ -36,11 +56,9 @@ impl FromStr for Cache {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "hot" => Ok(Cache::Hot),
-            "cold" => Ok(Cache::Cold),
-            _ => Err(format!("no cache state is called `{name}`: hot or cold")),
-        }
+        Cache::ALL.into_iter().find(|cache| cache.name() == name).ok_or_else(|| {
+            format!("no cache state is called `{name}`: hot, cold, network or network-cold")
+        })
     }
 }
 
@@ -157,7 +175,7 @@ mod tests {
 
     #[test]
     fn cache_names_read_back() {
-        for cache in [Cache::Hot, Cache::Cold] {
+        for cache in Cache::ALL {
             assert_eq!(cache.to_string().parse(), Ok(cache));
         }
         assert!("warm".parse::<Cache>().is_err());

@@ -1,6 +1,7 @@
 //! Records arranged for comparison: one grid per setting, a row per layer, a cell per contender.
 
 use crate::catalog::{self, Entry};
+use crate::contender::SIBLINGS;
 use crate::record::Record;
 use pointwise::{Layer, Layout};
 use serde::Serialize;
@@ -78,7 +79,7 @@ pub enum Role {
     OwnLayout,
     /// Plain loops.
     Naive,
-    /// One kernel of ours by its own name.
+    /// One kernel of ours by its own name, or ours used in another way.
     Kernel,
 }
 
@@ -89,6 +90,7 @@ impl Role {
             OURS => Role::Ours,
             "onednn-any" => Role::OwnLayout,
             "naive" => Role::Naive,
+            SIBLINGS => Role::Kernel,
             // A kernel of ours is its own contender, so its row names it twice.
             name if name == record.kernel => Role::Kernel,
             _ => Role::Peer,
@@ -234,12 +236,12 @@ fn usable(record: &Record) -> bool {
 
 /// Arranges records into one grid per setting: hot caches before cold, then fewer threads first,
 /// then NHWC before NCHW. Of two records of the same contender on the same layer the later counts. Records
-/// without a positive time are left out.
+/// without a positive time are left out, and so are those of passes through networks.
 pub fn grids<'a>(records: &'a [Record], known: &Known) -> Vec<Grid<'a>> {
     let mut grids: Vec<Grid<'a>> = Vec::new();
     let mut grid_of: HashMap<Setting, usize> = HashMap::new();
     let mut row_of = HashMap::new();
-    for record in records.iter().filter(|record| usable(record)) {
+    for record in records.iter().filter(|record| usable(record) && !record.is_of_a_pass()) {
         let setting = Setting::of(record);
         let at = *grid_of.entry(setting.clone()).or_insert_with(|| {
             grids.push(Grid { setting, columns: Vec::new(), rows: Vec::new() });

@@ -1,6 +1,6 @@
 //! Records on the terminal.
 
-use super::Record;
+use super::{PASS, Record};
 use crate::table::plain;
 
 /// The records as a table for the terminal, one line each, in their order.
@@ -21,7 +21,8 @@ pub fn table(records: &[Record]) -> String {
         "",
     ];
     let rows = records.iter().map(|record| {
-        let problem = record.problem();
+        let whole = record.is_of_a_pass() && record.layer == PASS;
+        let problem = if whole { String::new() } else { record.problem() };
         [
             record.network.clone(),
             // A layer given by hand is its own name.

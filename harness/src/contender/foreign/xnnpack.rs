@@ -13,7 +13,7 @@ use pointwise::{Layout, Padding};
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 /// The contender, its library not loaded yet.
@@ -119,6 +119,45 @@ functions! {
 struct Api {
     f: Functions,
     version: String,
+    /// The threads of the runtimes that are alive: one pool for all of them, as in a program that
+    /// runs a network.
+    workers: Mutex<Weak<Workers>>,
+}
+
+/// A thread pool.
+struct Workers {
+    pool: Handle,
+    threads: usize,
+    destroy: unsafe extern "C" fn(Handle),
+}
+
+// SAFETY: a pool may be used from any thread; it locks itself while it works.
+unsafe impl Send for Workers {}
+// SAFETY: as above.
+unsafe impl Sync for Workers {}
+
+impl Workers {
+    fn start(f: &Functions, threads: usize) -> Result<Workers, Refusal> {
+        // SAFETY: a plain number in, a pool or null out; null counts one thread.
+        let (pool, count) = unsafe {
+            let pool = (f.pthreadpool_create)(threads);
+            (pool, (f.pthreadpool_get_threads_count)(pool))
+        };
+        let workers = Workers { pool, threads, destroy: f.pthreadpool_destroy };
+        if count != threads {
+            return Err(Refusal::Failed(format!("{threads} threads asked for, {count} set")));
+        }
+        Ok(workers)
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        if !self.pool.is_null() {
+            // SAFETY: ours, and no runtime is left that uses it.
+            unsafe { (self.destroy)(self.pool) };
+        }
+    }
 }
 
 impl Api {
@@ -145,7 +184,21 @@ impl Api {
         // Never unloaded: worker threads may wait in code of them.
         beside.into_iter().for_each(|(library, _)| std::mem::forget(library));
         std::mem::forget(library);
-        Ok(Api { f, version })
+        Ok(Api { f, version, workers: Mutex::default() })
+    }
+
+    /// The pool of so many threads that others use, or a new one; none for one thread.
+    fn workers(&self, threads: usize) -> Result<Option<Arc<Workers>>, Refusal> {
+        if threads == 1 {
+            return Ok(None);
+        }
+        let mut shared = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(workers) = shared.upgrade().filter(|workers| workers.threads == threads) {
+            return Ok(Some(workers));
+        }
+        let workers = Arc::new(Workers::start(&self.f, threads)?);
+        *shared = Arc::downgrade(&workers);
+        Ok(Some(workers))
     }
 }
 
@@ -217,9 +270,8 @@ impl Contender for XnnPack {
 struct Graph<'a> {
     f: &'a Functions,
     runtime: Handle,
-    /// Null for one thread.
-    pool: Handle,
-    threads: usize,
+    /// None for one thread.
+    workers: Option<Arc<Workers>>,
     /// Input, weights, bias and residual; the runtime keeps pointers to them.
     _tensors: Vec<Buffer>,
     output: Buffer,
@@ -238,32 +290,18 @@ impl<'a> Graph<'a> {
         let mut graph = Graph {
             f,
             runtime: null_mut(),
-            pool: null_mut(),
-            threads: case.threads,
+            workers: api.workers(case.threads)?,
             _tensors: Vec::new(),
             output: Buffer::unwritten(shape.output_len),
             setup: SetupTimes { plan_ns: 0.0, pack_ns: 0.0 },
         };
-        if case.threads > 1 {
-            // SAFETY: a plain number in, a pool or null out; null counts one thread.
-            let count = unsafe {
-                graph.pool = (f.pthreadpool_create)(case.threads);
-                (f.pthreadpool_get_threads_count)(graph.pool)
-            };
-            if count != case.threads {
-                return Err(Refusal::Failed(format!(
-                    "{} threads asked for, {count} set",
-                    case.threads
-                )));
-            }
-        }
-        let mut keep = |values: &[f32]| {
-            graph._tensors.push(Buffer::copy_of(values));
+        let mut keep = |buffer: Buffer| {
+            graph._tensors.push(buffer);
             graph._tensors.last().map_or(null(), |tensor| tensor.as_ptr()).cast::<c_void>()
         };
-        let (input, weights) = (keep(case.input), keep(case.weights));
-        let bias = case.bias.map(&mut keep);
-        let residual = case.residual.map(&mut keep);
+        let (input, weights) = (keep(case.input_buffer()), keep(Buffer::copy_of(case.weights)));
+        let bias = case.bias.map(|bias| keep(Buffer::copy_of(bias)));
+        let residual = case.residual.map(|residual| keep(Buffer::copy_of(residual)));
         let output = graph.output.as_mut_ptr().cast();
 
         let (lo, hi) = bounds(layer.activation)?;
@@ -329,9 +367,10 @@ impl<'a> Graph<'a> {
         // Here the weights are packed.
         let start = Instant::now();
         let create = f.xnn_create_runtime_v2;
+        let pool = graph.workers.as_ref().map_or(null_mut(), |workers| workers.pool);
         // SAFETY: the subgraph is complete, the pool alive or null, the weights and the bias
         // outlive the runtime.
-        check("runtime", unsafe { create(subgraph.handle, graph.pool, 0, &mut graph.runtime) })?;
+        check("runtime", unsafe { create(subgraph.handle, pool, 0, &mut graph.runtime) })?;
         graph.setup.pack_ns = start.elapsed().as_nanos() as f64;
         let mut values = vec![
             ExternalValue { id: 0, data: input.cast_mut() },
@@ -369,24 +408,19 @@ impl Prepared for Graph<'_> {
     fn settle(&mut self) {
         unsafe extern "C" fn nothing(_: *mut c_void, _: usize) {}
         const YIELD_WORKERS: u32 = 2;
-        if !self.pool.is_null() {
+        if let Some(workers) = &self.workers {
             let run = self.f.pthreadpool_parallelize_1d;
             // SAFETY: the pool is alive, and the task touches nothing.
-            unsafe { run(self.pool, nothing, null_mut(), self.threads, YIELD_WORKERS) };
+            unsafe { run(workers.pool, nothing, null_mut(), workers.threads, YIELD_WORKERS) };
         }
     }
 }
 
 impl Drop for Graph<'_> {
     fn drop(&mut self) {
-        // SAFETY: each is null or ours, and the runtime goes before the pool that it uses.
-        unsafe {
-            if !self.runtime.is_null() {
-                (self.f.xnn_delete_runtime)(self.runtime);
-            }
-            if !self.pool.is_null() {
-                (self.f.pthreadpool_destroy)(self.pool);
-            }
+        if !self.runtime.is_null() {
+            // SAFETY: ours; the pool that it uses goes after it, with the fields.
+            unsafe { (self.f.xnn_delete_runtime)(self.runtime) };
         }
     }
 }

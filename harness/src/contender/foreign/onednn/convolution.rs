@@ -98,7 +98,11 @@ impl<'a> Convolution<'a> {
         let laid_out = |values: &[f32], plain: Description<'a>, query| {
             Tensor::holding(api, plain, values)?.reordered(api, &stream, chosen(query)?)
         };
-        let (src, _) = laid_out(case.input, input(api, &layer, false)?, api::QUERY_SRC)?;
+        let plain = Tensor::reading(api, input(api, &layer, false)?, case.input_buffer())?;
+        let src = match any_layout {
+            true => plain.reordered(api, &stream, chosen(api::QUERY_SRC)?)?.0,
+            false => plain,
+        };
         let (weights, [plan_ns, pack_ns]) =
             laid_out(case.weights, filters(api, &layer, false)?, api::QUERY_WEIGHTS)?;
         setup.plan_ns += plan_ns;

@@ -209,6 +209,17 @@ impl<'a> Tensor<'a> {
         description: Description<'a>,
         mut buffer: Buffer,
     ) -> Result<Self, Refusal> {
+        // What others hold too is copied here, for the tensor may be written to.
+        let _ = buffer.as_mut_ptr();
+        Tensor::reading(api, description, buffer)
+    }
+
+    /// Takes a buffer, which others may hold too, as the memory of a tensor that is only read.
+    pub(super) fn reading(
+        api: &'a Api,
+        description: Description<'a>,
+        buffer: Buffer,
+    ) -> Result<Self, Refusal> {
         let f = &api.f;
         // SAFETY: the description is alive; the buffer has the size that it asks for, as
         // checked, and moves with the memory object without its heap storage moving.
@@ -218,7 +229,7 @@ impl<'a> Tensor<'a> {
                 return Err(Refusal::Failed(format!("a tensor of {bytes} bytes in less")));
             }
             Owned::create(api, "memory", f.dnnl_memory_destroy, |into| {
-                let data = buffer.as_mut_ptr().cast();
+                let data = buffer.as_ptr().cast_mut().cast();
                 (f.dnnl_memory_create)(into, description.handle, api.engine, data)
             })?
         };

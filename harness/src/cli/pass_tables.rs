@@ -1,0 +1,161 @@
+//! Passes through networks on the terminal.
+
+use super::failure::Failure;
+use super::output::Output;
+use super::pass::{Network, mean};
+use super::results::time;
+use super::table::{Side, Table};
+use pointwise_harness::contender::SIBLINGS;
+use pointwise_harness::rank::OURS;
+use pointwise_harness::record::{PASS, Record};
+
+/// The whole passes, the groups of layers that read one input, and each layer's share.
+pub(super) fn print(networks: &[Network], output: &mut Output) -> Result<(), Failure> {
+    let mut table = Table::default()
+        .text("network")
+        .text("layout")
+        .text("contender")
+        .figure("pass")
+        .column("±%", Side::Right, 4)
+        .column("min", Side::Right, 5)
+        .column("samples", Side::Right, 6)
+        .figure("GFLOP/s")
+        .figure("%ceiling")
+        .column("%roofline", Side::Right, 3)
+        .figure("pointwise ×");
+    for network in networks {
+        let ours = network.find(OURS, PASS);
+        for record in network.rows.iter().map(|row| &row.record).filter(|r| r.layer == PASS) {
+            let ratio = ours.filter(|_| record.contender != OURS);
+            table.row([
+                network.name.clone(),
+                network.layout.to_string(),
+                record.contender.clone(),
+                time(record.ns_median),
+                format!("{:.1}", 100.0 * record.ns_mad / record.ns_median),
+                time(record.ns_min),
+                record.samples.to_string(),
+                format!("{:.1}", record.gflops),
+                format!("{:.1}", 100.0 * record.fraction_of_ceiling),
+                format!("{:.1}", 100.0 * record.fraction_of_roofline),
+                ratio.map_or(String::new(), |ours| {
+                    format!("{:.3}", record.ns_median / ours.ns_median)
+                }),
+            ]);
+        }
+    }
+    output.table(&table)?;
+    groups(networks, output)?;
+    for network in networks {
+        layers(network, output)?;
+    }
+    Ok(())
+}
+
+impl Network {
+    fn find(&self, contender: &str, layer: &str) -> Option<&Record> {
+        let mut records = self.rows.iter().map(|row| &row.record);
+        records.find(|record| record.contender == contender && record.layer == layer)
+    }
+}
+
+/// One after another against together.
+fn groups(networks: &[Network], output: &mut Output) -> Result<(), Failure> {
+    let mut table = Table::default()
+        .text("layers that read one input")
+        .text("layout")
+        .text("outputs")
+        .column("input", Side::Left, 2)
+        .column("times", Side::Right, 3)
+        .figure("apart")
+        .figure("together")
+        .column("%ceiling", Side::Right, 1)
+        .figure("together ×");
+    let mut ratios = Vec::new();
+    for network in networks {
+        let mut seen: Vec<&str> = Vec::new();
+        for step in network.steps.iter().filter(|step| step.layers.len() > 1) {
+            if seen.contains(&step.name.as_str()) {
+                continue;
+            }
+            seen.push(&step.name);
+            let (Some(apart), Some(together)) =
+                (network.find(OURS, &step.name), network.find(SIBLINGS, &step.name))
+            else {
+                continue;
+            };
+            let ratio = apart.ns_median / together.ns_median;
+            ratios.push(ratio);
+            let outputs: Vec<String> =
+                step.layers.iter().map(|entry| entry.layer.k.to_string()).collect();
+            let first = &step.layers[0].layer;
+            let times = network.steps.iter().filter(|other| other.name == step.name).count();
+            table.row([
+                format!("{}/{}", network.name, step.name),
+                network.layout.to_string(),
+                outputs.join("+"),
+                format!("{} at {}×{}", first.c, first.h, first.w),
+                times.to_string(),
+                time(apart.ns_median),
+                time(together.ns_median),
+                format!("{:.1}", 100.0 * together.fraction_of_ceiling),
+                format!("{ratio:.3}"),
+            ]);
+        }
+    }
+    if table.is_empty() {
+        return Ok(());
+    }
+    output.line("")?;
+    output.table(&table)?;
+    let lost = ratios.iter().filter(|ratio| **ratio < 1.0).count();
+    output.line(format_args!(
+        "Together × is how many times as fast: geometric mean {:.3} over {} groups, slower on {lost}.",
+        mean(&ratios).unwrap_or(1.0),
+        ratios.len(),
+    ))
+}
+
+/// Each layer's share of our pass, and what the best of the others takes for it.
+fn layers(network: &Network, output: &mut Output) -> Result<(), Failure> {
+    let Some(whole) = network.find(OURS, PASS) else { return Ok(()) };
+    let mut table = Table::default()
+        .text(format!("{} {}", network.name, network.layout))
+        .column("layer", Side::Left, 2)
+        .column("kernel", Side::Left, 4)
+        .figure("times")
+        .figure("each")
+        .figure("%pass")
+        .figure("%ceiling")
+        .column("best other", Side::Left, 1)
+        .figure("pointwise ×");
+    let mut seen: Vec<&str> = Vec::new();
+    for entry in network.steps.iter().flat_map(|step| &step.layers) {
+        if seen.contains(&entry.name.as_str()) {
+            continue;
+        }
+        seen.push(&entry.name);
+        let Some(ours) = network.find(OURS, &entry.name) else { continue };
+        let others = network.rows.iter().map(|row| &row.record).filter(|record| {
+            record.layer == entry.name && ![OURS, SIBLINGS].contains(&record.contender.as_str())
+        });
+        let best = others.min_by(|a, b| a.ns_median.total_cmp(&b.ns_median));
+        table.row([
+            entry.name.clone(),
+            entry.layer.to_string(),
+            ours.kernel.clone(),
+            entry.count.to_string(),
+            time(ours.ns_median),
+            format!("{:.1}", 100.0 * entry.count as f64 * ours.ns_median / whole.ns_median),
+            format!("{:.1}", 100.0 * ours.fraction_of_ceiling),
+            best.map_or(String::new(), |best| best.contender.clone()),
+            best.map_or(String::new(), |best| format!("{:.3}", best.ns_median / ours.ns_median)),
+        ]);
+    }
+    output.line("")?;
+    output.table(&table)?;
+    output.line(format_args!(
+        "A pass goes through {:.1} MB: every layer has weights, input and output of its own.",
+        network.bytes as f64 / 1e6
+    ))
+}
