@@ -6,6 +6,7 @@ pub mod data;
 pub mod export;
 pub mod machine;
 pub mod measure;
+pub mod one_line;
 pub mod pick;
 pub mod rank;
 pub mod record;

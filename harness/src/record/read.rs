@@ -1,6 +1,7 @@
 //! Reading record files.
 
 use super::{FileError, Record, SCHEMA};
+use crate::one_line::OneLine;
 use std::path::Path;
 
 /// The records of a file, one or more.
@@ -13,8 +14,11 @@ pub fn read(path: &Path) -> Result<Vec<Record>, FileError> {
     parse(path, &bytes)
 }
 
-/// The records in `bytes`; `path` is for messages.
-pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, FileError> {
+/// The records in `bytes`, one or more; `path` is for messages.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, FileError> {
     let ends_whole = bytes.last() == Some(&b'\n');
     let mut lines = bytes.split(|byte| *byte == b'\n').enumerate().peekable();
     let mut records = Vec::new();
@@ -49,7 +53,8 @@ fn one(path: &Path, line: usize, text: &[u8], unfinished: bool) -> Result<Record
     if found != Some(SCHEMA.into()) {
         return Err(FileError::schema(path, line, found));
     }
-    let record: Record = serde_json::from_value(value).map_err(|error| field(error.to_string()))?;
+    let record: Record =
+        serde_json::from_value(value).map_err(|error| field(OneLine(error).to_string()))?;
     check(&record).map_err(field)?;
     Ok(record)
 }
@@ -78,6 +83,7 @@ fn check(record: &Record) -> Result<(), String> {
     {
         if !allowed.contains(&value.as_str()) {
             let [one, other] = allowed;
+            let value = OneLine(value);
             return Err(format!("field `{field}` is `{value}`, but must be {one} or {other}"));
         }
     }
