@@ -8,6 +8,7 @@ pub mod export;
 pub mod gate;
 pub mod machine;
 pub mod measure;
+pub mod one_line;
 pub mod pass;
 pub mod pick;
 pub mod rank;

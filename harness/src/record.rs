@@ -6,7 +6,7 @@ mod table;
 mod write;
 
 pub use error::FileError;
-pub use read::read;
+pub use read::{parse, read};
 pub use table::table;
 pub use write::Writer;
 

@@ -80,9 +80,7 @@ pub fn choices(
 pub fn judge(case: &Case, measured: &[&Measured], chosen: &[Candidate]) -> Option<Judged> {
     let best = measured.iter().min_by(|a, b| a.ns.total_cmp(&b.ns))?;
     let find = |c: &Candidate| {
-        measured.iter().find(|m| {
-            (m.kernel, m.blocking, m.split) == (c.kernel, c.blocking, c.split)
-        })
+        measured.iter().find(|m| (m.kernel, m.blocking, m.split) == (c.kernel, c.blocking, c.split))
     };
     let choice = find(chosen.first()?)?;
     let profile = match chosen.get(1) {

@@ -2,6 +2,7 @@
 
 use crate::machine::{Build, Ceilings, Cpu, Host, Monitor, Noise, Timer, Trust};
 use crate::measure::{Monotonic, Settings};
+use crate::one_line::OneLine;
 use crate::record::{FileError, SCHEMA};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -121,25 +122,34 @@ impl Environment {
     pub fn read(records: &Path) -> Result<Environment, FileError> {
         let path = path(records);
         let text = std::fs::read_to_string(&path).map_err(|e| FileError::io("read", &path, &e))?;
+        Environment::parse(&path, &text)
+    }
+
+    /// Reads it from `text`; `path` is for messages.
+    ///
+    /// # Errors
+    /// Those of [`Environment::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Environment, FileError> {
+        let path_of = || path.to_owned();
         if text.trim().is_empty() {
-            return Err(FileError::Empty { path });
+            return Err(FileError::Empty { path: path_of() });
         }
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| {
             let line = error.line();
             if error.is_eof() {
-                FileError::CutShort { path: path.clone(), line }
+                FileError::CutShort { path: path_of(), line }
             } else {
-                FileError::NotJson { path: path.clone(), line, reason: error.to_string() }
+                FileError::NotJson { path: path_of(), line, reason: error.to_string() }
             }
         })?;
         let found = value.get("schema").cloned();
         if found != Some(SCHEMA.into()) {
-            return Err(FileError::schema(&path, 1, found));
+            return Err(FileError::schema(path, 1, found));
         }
         serde_json::from_value(value).map_err(|error| FileError::Field {
-            path,
+            path: path_of(),
             line: 1,
-            reason: error.to_string(),
+            reason: OneLine(error).to_string(),
         })
     }
 }

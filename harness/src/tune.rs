@@ -266,13 +266,9 @@ pub fn tune(
     bench.contest(&keep)?;
     let least = bench.least();
     let regret = bench.timed.iter().find(|t| same(&t.candidate, &choice));
-    let kept = |t: &&Timed| {
-        t.time() <= least * KEPT || keep.iter().any(|keep| same(keep, &t.candidate))
-    };
-    Ok(Tuned {
-        regret: regret.map_or(1.0, |t| t.time() / least),
-        measured: bench.measured(kept),
-    })
+    let kept =
+        |t: &&Timed| t.time() <= least * KEPT || keep.iter().any(|keep| same(keep, &t.candidate));
+    Ok(Tuned { regret: regret.map_or(1.0, |t| t.time() / least), measured: bench.measured(kept) })
 }
 
 /// Measures these candidates alone, against each other.

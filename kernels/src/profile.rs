@@ -125,7 +125,8 @@ impl fmt::Display for ProfileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ProfileError::Unreadable { path, why } => {
-                write!(f, "profile {} cannot be read: {why}", path.display())
+                let path = path.display().to_string();
+                write!(f, "profile {} cannot be read: {why}", path.escape_debug())
             }
             ProfileError::NotAProfile { first } => {
                 write!(f, "not a profile of version {VERSION}: it starts with {first:?}")
@@ -135,10 +136,12 @@ impl fmt::Display for ProfileError {
             }
             ProfileError::OtherLibrary { found } => write!(
                 f,
-                "profile was made by version {found}, this is {}: tune again",
+                "profile was made by version {}, this is {}: tune again",
+                found.escape_debug(),
                 env!("CARGO_PKG_VERSION")
             ),
             ProfileError::OtherCpu { found, here } => {
+                let found = found.escape_debug();
                 write!(f, "profile is of another CPU: {found}; this is {here}")
             }
             ProfileError::OtherSettings { found } => {

@@ -121,7 +121,10 @@ impl Run<'_> {
                     let y_lanes = if unit.uneven && !average {
                         let first = output.at.at(unit.place);
                         let table = table.write([0; MOST_LANES]);
-                        self.places(unit, |i, place| table[i] = output.at.at(place) - first);
+                        // A view may have its images, say, closer together than its rows.
+                        self.places(unit, |i, place| {
+                            table[i] = output.at.at(place).wrapping_sub(first);
+                        });
                         Offsets::Table(table.as_ptr())
                     } else {
                         evenly(pixel)
@@ -199,7 +202,7 @@ impl Run<'_> {
             let offset = if branch.layer.average {
                 (first - unit.span.first) * y_pixel
             } else {
-                branch.output.at.at(place) - branch.output.at.at(unit.place)
+                branch.output.at.at(place).wrapping_sub(branch.output.at.at(unit.place))
             };
             let residual = match (own, residual) {
                 (Some(grid), Some(residual)) => {
@@ -211,7 +214,7 @@ impl Run<'_> {
             // packed like the outputs.
             unsafe {
                 let pass = Pass {
-                    y: y.add(offset),
+                    y: y.wrapping_add(offset),
                     y_channel,
                     y_pixel,
                     residual,

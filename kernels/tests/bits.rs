@@ -81,6 +81,8 @@ fn a_case_survives_its_text() {
         place: Place::Current,
         values: Values::Wide,
         seed: 99,
+        views: true,
+        siblings: 3,
         ..Case::new(layer)
     };
     assert_eq!(case.to_string().parse::<Case>(), Ok(case));
@@ -148,12 +150,14 @@ fn cases(kernel: Option<&'static Kernel>) -> impl Strategy<Value = Case> {
     let blocking = (prop_oneof![4 => 1..=6usize, 1 => 1..=Blocking::MOST_UNITS], any::<bool>());
     let how = (proptest::option::weighted(0.8, blocking), 1..=8usize, 0..3usize);
     let fill = (0..Values::ALL.len(), 1..1_000_000u64);
-    (layers(), how, fill).prop_map(move |(layer, (blocking, threads, place), (values, seed))| {
+    let around = (proptest::bool::weighted(0.4), prop_oneof![3 => Just(0usize), 1 => 1..=3usize]);
+    (layers(), how, fill, around).prop_map(move |(layer, how, (values, seed), around)| {
+        let ((blocking, threads, place), (views, siblings)) = (how, around);
         let mut options = PlanOptions::new().threads(threads);
         options.kernel = kernel.map(|kernel| kernel.name().to_owned());
         options.blocking = blocking.map(|(units, pack)| Blocking::new(units, pack));
         let (place, _) = Place::ALL[place];
-        Case { layer, options, place, values: Values::ALL[values], seed }
+        Case { layer, options, place, values: Values::ALL[values], seed, views, siblings }
     })
 }
 

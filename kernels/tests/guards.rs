@@ -7,9 +7,9 @@
 
 mod case;
 
-use case::{Case, POISON, Place, Values, runnable, tile};
+use case::{Case, Network, POISON, Place, Slices, Tensors, Values, runnable, tile};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use pointwise::{Activation, Layer, Layout, Padding, Plan};
+use pointwise::{Activation, Layer, Layout, Padding, Parameters};
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 
 /// Bytes of a page, on every machine that the tests run on; a mapping that it does not suit fails.
@@ -98,23 +98,32 @@ impl Buffer {
         let first = if AT_END.load(Relaxed) { all - values.len() } else { 0 };
         let mut buffer = Buffer { room: map(bytes).cast(), all, first, len: values.len() };
         assert!(!buffer.room.is_null());
-        buffer.whole().fill(POISON);
-        buffer.values().copy_from_slice(values);
+        buffer.whole_mut().fill(POISON);
+        buffer.values_mut().copy_from_slice(values);
         buffer
     }
 
-    fn whole(&mut self) -> &mut [f32] {
+    fn whole(&self) -> &[f32] {
         // SAFETY: `all` floats are mapped there, zeroed at least, and borrowed from `self`.
+        unsafe { core::slice::from_raw_parts(self.room, self.all) }
+    }
+
+    fn whole_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above, and no one else has them.
         unsafe { core::slice::from_raw_parts_mut(self.room, self.all) }
     }
 
-    fn values(&mut self) -> &mut [f32] {
+    fn values(&self) -> &[f32] {
+        &self.whole()[self.first..][..self.len]
+    }
+
+    fn values_mut(&mut self) -> &mut [f32] {
         let (first, len) = (self.first, self.len);
-        &mut self.whole()[first..][..len]
+        &mut self.whole_mut()[first..][..len]
     }
 
     /// Whether nothing was written around the values.
-    fn is_intact(&mut self) -> bool {
+    fn is_intact(&self) -> bool {
         let (first, end) = (self.first, self.first + self.len);
         let whole = self.whole();
         whole[..first].iter().chain(&whole[end..]).all(|v| v.to_bits() == POISON.to_bits())
@@ -148,37 +157,56 @@ extern "C" fn faulted(_: libc::c_int) {
 fn check(case: &Case) {
     *RUNNING.write().unwrap() =
         format!("POINTWISE_GUARDED='{case}' cargo test -p pointwise --test guards");
-    let problem = case.problem();
+    let network = case.network();
     for at_end in [true, false] {
         AT_END.store(at_end, Relaxed);
         // A thread of its own has no scratch yet, so that it gets one of the right size.
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut input = Buffer::of(&problem.input);
-                let mut weights = Buffer::of(&problem.weights);
-                let mut bias = problem.bias.as_deref().map(Buffer::of);
-                let mut residual = problem.residual.as_deref().map(Buffer::of);
-                let mut output = Buffer::of(&vec![POISON; problem.want.len()]);
-                let plan = Plan::new(&case.layer, &case.options).unwrap();
-                let packed =
-                    plan.pack(weights.values(), bias.as_mut().map(|b| &*b.values())).unwrap();
-                let residual_values = residual.as_mut().map(|r| &*r.values());
-                case.run(&plan, &packed, input.values(), residual_values, output.values()).unwrap();
-                if let Err(why) = problem.compare(output.values()) {
-                    panic!("{why}: {case}");
-                }
-                for buffer in [&mut input, &mut weights, &mut output] {
-                    assert!(buffer.is_intact(), "written around a buffer: {case}");
-                }
-                for buffer in [&mut bias, &mut residual].into_iter().flatten() {
-                    assert!(buffer.is_intact(), "written around a buffer: {case}");
-                }
-                let same =
-                    |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
-                assert!(same(input.values(), &problem.input), "the input was written: {case}");
-            });
+            scope.spawn(|| run_guarded(case, &network));
         });
     }
+}
+
+fn run_guarded(case: &Case, network: &Network) {
+    let of = &network.tensors;
+    let input = Buffer::of(&network.input);
+    let guarded = |values: fn(&Tensors) -> Option<&[f32]>| {
+        of.iter().map(|of| values(of).map(Buffer::of)).collect::<Vec<_>>()
+    };
+    let weights = guarded(|of| Some(&of.weights));
+    let bias = guarded(|of| of.bias.as_deref());
+    let slopes = guarded(|of| of.slopes.as_deref());
+    let residual = guarded(|of| of.residual.as_deref());
+    let blank = |want: &Vec<f32>| Buffer::of(&vec![POISON; want.len()]);
+    let mut output: Vec<Buffer> = network.want.iter().map(blank).collect();
+
+    fn values(buffer: &Option<Buffer>) -> Option<&[f32]> {
+        buffer.as_ref().map(Buffer::values)
+    }
+    let mut parameters = Vec::new();
+    for ((weights, bias), slopes) in weights.iter().zip(&bias).zip(&slopes) {
+        let mut of = Parameters::new(values(weights).expect("every layer has weights"));
+        (of.bias, of.slopes) = (values(bias), values(slopes));
+        parameters.push(of);
+    }
+    let mut slices = Slices {
+        input: input.values(),
+        parameters,
+        residuals: residual.iter().map(values).collect(),
+        outputs: output.iter_mut().map(Buffer::values_mut).collect(),
+    };
+    network.run(case, &mut slices).unwrap();
+    for (index, output) in output.iter().enumerate() {
+        if let Err(why) = network.compare(index, output.values()) {
+            panic!("{why}: {case}");
+        }
+    }
+    let given = weights.iter().chain(&bias).chain(&slopes).chain(&residual).flatten();
+    for buffer in given.chain(&output).chain([&input]) {
+        assert!(buffer.is_intact(), "written around a buffer: {case}");
+    }
+    let same = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+    assert!(same(input.values(), &network.input), "the input was written: {case}");
 }
 
 /// One test, since the end that is guarded is one setting for the process.
@@ -233,13 +261,26 @@ fn cases_of_every_tail() -> impl Iterator<Item = Case> {
             Layer::new(8, outputs * 2 + 3, 5, 9).padding(padding).bias(true),
             Layer::new(8, 12, 5, 9).groups(4).batch(2).bias(true),
         ];
-        let layers = widths.chain(heights).chain(depths).chain(others);
+        // Everything else that a layer can have.
+        let rest = [
+            Layer::new(8, 2 * outputs + 2, 3, 5).groups(2).shuffle(true).bias(true),
+            Layer::new(5, outputs + 1, 5, 7).average(true).activation(Activation::Gelu),
+            Layer::new(5, outputs - 1 + outputs % 2, 5, 7).activation(Activation::Prelu),
+            Layer::new(4, outputs + 3, 3, 7).residual(true).activation(Activation::HardSwish),
+        ];
+        let layers = widths.chain(heights).chain(depths).chain(others).chain(rest);
         layers.enumerate().map(move |(index, layer)| {
             let layer = layer.layout(layout).stride(stride, stride);
             let mut case = Case::forced(layer, kernel, 1 + index % 4, pack);
             case.values = if index % 2 == 0 { Values::Plain } else { Values::Special };
             case.options.threads = 1 + index % 3;
             case.place = Place::Serial;
+            case.seed = 1 + index as u64;
+            if index % 5 == 3 {
+                case.layer.output_layout = Layout::ALL[index % 2];
+            }
+            case.views = index % 3 == 1;
+            case.siblings = if index % 4 == 2 { 1 + index % 3 } else { 0 };
             case
         })
     })

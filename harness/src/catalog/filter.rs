@@ -1,6 +1,7 @@
 //! Selecting by name: what `--network`, `--layer` and the other filters mean.
 
 use super::{Entry, parse};
+use crate::one_line::OneLine;
 use core::fmt;
 use pointwise::Layer;
 use regex::Regex;
@@ -39,17 +40,21 @@ pub enum FilterError {
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own = OneLine::<&str>;
         match self {
             FilterError::BadPattern { what, pattern, why } => {
+                let (pattern, why) = (own(pattern), own(why));
                 write!(f, "{what} `{pattern}` is not a regular expression: {why}")
             }
             FilterError::NoMatch { what, pattern, near } if near.is_empty() => {
-                write!(f, "no {what} matches `{pattern}`")
+                write!(f, "no {what} matches `{}`", own(pattern))
             }
             FilterError::NoMatch { what, pattern, near } => {
-                write!(f, "no {what} matches `{pattern}`; near it: {}", near.join(", "))
+                let near = near.join(", ");
+                write!(f, "no {what} matches `{}`; near it: {}", own(pattern), own(&near))
             }
             FilterError::BadLayer { pattern, why } => {
+                let (pattern, why) = (own(pattern), own(why));
                 write!(f, "no layer of the catalog matches `{pattern}`, nor is it one: {why}")
             }
         }

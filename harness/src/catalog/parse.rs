@@ -1,6 +1,7 @@
 //! Reading a file of layers: the catalog's own, or a user's.
 
 use super::Entry;
+use crate::one_line::OneLine;
 use core::fmt;
 use pointwise::Layer;
 use std::collections::HashMap;
@@ -71,11 +72,15 @@ pub enum Problem {
 impl fmt::Display for CatalogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CatalogError::Read { file, why } => write!(f, "can't read layers from {file}: {why}"),
-            CatalogError::Empty { file } => {
-                write!(f, "{file} holds no layer; {}", Problem::EXPECTED)
+            CatalogError::Read { file, why } => {
+                write!(f, "can't read layers from {}: {why}", OneLine(file))
             }
-            CatalogError::Line { file, line, problem } => write!(f, "{file}:{line}: {problem}"),
+            CatalogError::Empty { file } => {
+                write!(f, "{} holds no layer; {}", OneLine(file), Problem::EXPECTED)
+            }
+            CatalogError::Line { file, line, problem } => {
+                write!(f, "{}:{line}: {}", OneLine(file), OneLine(problem))
+            }
         }
     }
 }

@@ -58,7 +58,8 @@ fn build(reference: &str) -> Result<PathBuf, Failure> {
         Ok(status) => return Err(failed(format!("{reference}: cargo ended ({status})"))),
         Err(error) => return Err(failed(format!("{reference}: cannot start cargo: {error}"))),
     }
-    let fresh = built.join("release").join("pointwise").with_extension(std::env::consts::EXE_EXTENSION);
+    let fresh =
+        built.join("release").join("pointwise").with_extension(std::env::consts::EXE_EXTENSION);
     let folder = program.parent().unwrap_or(&gate);
     std::fs::create_dir_all(folder).map_err(Failure::writing(folder))?;
     // By another name first: a copy cut short must not be taken for the program.

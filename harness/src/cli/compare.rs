@@ -79,7 +79,8 @@ fn marks(a: &Run, b: &Run, other_cpu: bool) -> Result<Vec<String>, Failure> {
     let (Some(one), Some(two)) = (&a.environment, &b.environment) else {
         for run in [a, b].iter().filter(|run| run.environment.is_none()) {
             let path = run.path.display();
-            marks.push(format!("{path} has no environment: whether its CPU is the same is unknown"));
+            marks
+                .push(format!("{path} has no environment: whether its CPU is the same is unknown"));
         }
         return Ok(marks);
     };

@@ -39,6 +39,8 @@ use failure::{Failure, Outcome};
 use options::Options;
 use output::Output;
 use pointwise_harness::contender::foreign;
+use pointwise_harness::one_line::OneLine;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// 1×1 convolution on this CPU: check it, measure it, and see where the machine stands
@@ -64,7 +66,7 @@ use std::process::ExitCode;
 Exit codes: 0 fine, 1 wrong result, 2 usage or bad input, 3 regression, 4 inconclusive,
 130 interrupted (what was measured is kept)."
 )]
-struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     options: Options,
 
@@ -108,20 +110,36 @@ impl Command {
     }
 }
 
+/// What a command line is that names nothing to run.
+pub(crate) enum Refused {
+    /// A question that the parser answers itself.
+    Help(clap::Error),
+    /// A mistake, told in one line.
+    Usage(String),
+}
+
+/// Reads a command line, the program's name first, and runs nothing.
+pub(crate) fn parse(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Cli, Refused> {
+    Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Refused::Help(error),
+        _ => Refused::Usage(one_line(&error)),
+    })
+}
+
 /// Reads the command line, runs the command, and turns its end into an exit code.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error)
-            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
-        {
+        Err(Refused::Help(error)) => {
             // A closed pipe is the reader's choice, here as everywhere.
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
-        Err(error) => {
-            let failure = Failure::Usage(one_line(&error));
-            output::note(format_args!("pointwise: {failure}"));
+        Err(Refused::Usage(text)) => {
+            let failure = Failure::Usage(text);
+            complain(&failure);
             return failure.exit_code();
         }
     };
@@ -136,10 +154,15 @@ pub(crate) fn main() -> ExitCode {
         Ok(outcome) => outcome.exit_code(),
         Err(Failure::ClosedPipe) => Failure::ClosedPipe.exit_code(),
         Err(failure) => {
-            output::note(format_args!("pointwise: {failure}"));
+            complain(&failure);
             failure.exit_code()
         }
     }
+}
+
+/// Tells a failure in one line, whatever the names and files in it hold.
+fn complain(failure: &Failure) {
+    output::note(format_args!("pointwise: {}", OneLine(failure)));
 }
 
 fn run(mut cli: Cli, output: &mut Output) -> Result<Outcome, Failure> {
@@ -165,7 +188,7 @@ fn one_line(error: &clap::Error) -> String {
         .collect();
     let text = lines.join(" ");
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    format!("{text} (`pointwise --help` explains)")
+    OneLine(format_args!("{text} (`pointwise --help` explains)")).to_string()
 }
 
 #[cfg(test)]

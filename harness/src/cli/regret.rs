@@ -165,12 +165,16 @@ fn table(judged: &[Judged], profile: bool, output: &mut Output) -> Result<(), Fa
         return Ok(());
     }
     output.table(&table)?;
-    output.line("regret: time of the choice ÷ time of the fastest candidate; geometric mean, worst")?;
+    output.line(
+        "regret: time of the choice ÷ time of the fastest candidate; geometric mean, worst",
+    )?;
     let mut worst: Vec<&Judged> = judged.iter().collect();
     worst.sort_by(|a, b| b.model.total_cmp(&a.model));
     told("the model's worst:", &worst, |j| Some(j.model), output)?;
     if profile {
-        worst.sort_by(|a, b| b.profile.partial_cmp(&a.profile).unwrap_or(core::cmp::Ordering::Equal));
+        worst.sort_by(|a, b| {
+            b.profile.partial_cmp(&a.profile).unwrap_or(core::cmp::Ordering::Equal)
+        });
         told("the profile's worst:", &worst, |j| j.profile, output)?;
     }
     Ok(())
@@ -189,7 +193,11 @@ fn told(
             let pack = if m.blocking.pack { "packed" } else { "in place" };
             format!(
                 "{} {pack}, blocks of {}, {}×{} parts, {:.0} ns",
-                m.kernel.name(), m.blocking.units, m.split.pixels, m.split.panels, m.ns
+                m.kernel.name(),
+                m.blocking.units,
+                m.split.pixels,
+                m.split.panels,
+                m.ns
             )
         };
         output.line(format_args!(

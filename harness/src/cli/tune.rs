@@ -153,9 +153,8 @@ fn again(
         candidates.push(model);
         let measured = contest(layer, plan, &candidates, pool)?;
         let time = |c: &Candidate| {
-            let is = |m: &&Measured| {
-                (m.kernel, m.blocking, m.split) == (c.kernel, c.blocking, c.split)
-            };
+            let is =
+                |m: &&Measured| (m.kernel, m.blocking, m.split) == (c.kernel, c.blocking, c.split);
             measured.iter().find(is).map_or(f64::INFINITY, |m| m.ns)
         };
         regrets.push((time(&choices[0]) / measured[0].ns, time(&choices[1]) / measured[0].ns));
@@ -166,10 +165,10 @@ fn again(
 /// A pool of so many threads; none for one.
 pub(super) fn pool(threads: usize) -> Result<Option<ThreadPool>, Failure> {
     let built = |builder: rayon::ThreadPoolBuilder| {
-        builder.num_threads(threads).build().map_err(|error| Failure::Machine {
-            what: "no thread pool",
-            why: error.to_string(),
-        })
+        builder
+            .num_threads(threads)
+            .build()
+            .map_err(|error| Failure::Machine { what: "no thread pool", why: error.to_string() })
     };
     (threads > 1).then(|| built(rayon::ThreadPoolBuilder::new())).transpose()
 }

@@ -17,7 +17,8 @@ pub(super) fn run(options: &Options) -> Result<Outcome, Failure> {
         isa: options.isa,
         ..Default::default()
     });
-    let field = fault::planted(all.iter().map(|contender| &**contender as &dyn Contender).collect());
+    let field =
+        fault::planted(all.iter().map(|contender| &**contender as &dyn Contender).collect());
     let threads = options.threads();
     // Not through `Output`, which holds a lock that the pool's thread could not take.
     let served = measure::pool(threads)?.install(|| {

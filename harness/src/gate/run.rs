@@ -224,7 +224,8 @@ impl<'c> Course<'c> {
         if looks().any(|look| look == pairs) {
             self.finding = judge(&self.changes, &self.control, cases, &settings.limits);
             let open = |finding: &Finding| finding.verdict == Verdict::Inconclusive;
-            self.settled = !self.finding.as_ref().is_some_and(open) || looks().last() == Some(pairs);
+            self.settled =
+                !self.finding.as_ref().is_some_and(open) || looks().last() == Some(pairs);
         }
     }
 

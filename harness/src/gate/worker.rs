@@ -135,12 +135,12 @@ fn ready<'a>(
     let refuse = |error: pointwise::Error| Reply::Refused { why: error.to_string() };
     let layer: Layer = layer.parse().map_err(refuse)?;
     if check {
-        Checker::new(&layer, SEED).check(contender, threads, isa).map_err(|failure| {
-            match failure {
+        Checker::new(&layer, SEED).check(contender, threads, isa).map_err(
+            |failure| match failure {
                 Failure::Mismatch(mismatch) => Reply::Wrong { why: mismatch.to_string() },
                 Failure::Refused(refusal) => refused(&refusal),
-            }
-        })?;
+            },
+        )?;
     }
     let data = Data::new(&layer, Fill::Random, SEED).map_err(refuse)?;
     let warm = || {
@@ -169,11 +169,7 @@ fn ready<'a>(
     Ok((prepared, reply))
 }
 
-fn sample(
-    prepared: &mut dyn Prepared,
-    iterations: u64,
-    clock: &dyn Clock,
-) -> Result<f64, Refusal> {
+fn sample(prepared: &mut dyn Prepared, iterations: u64, clock: &dyn Clock) -> Result<f64, Refusal> {
     let iterations = iterations.max(1);
     prepared.run()?;
     let start = clock.now();

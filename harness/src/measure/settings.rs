@@ -57,7 +57,10 @@ impl FromStr for Cache {
 
     fn from_str(name: &str) -> Result<Self, String> {
         Cache::ALL.into_iter().find(|cache| cache.name() == name).ok_or_else(|| {
-            format!("no cache state is called `{name}`: hot, cold, network or network-cold")
+            format!(
+                "no cache state is called `{}`: hot, cold, network or network-cold",
+                crate::one_line::OneLine(name)
+            )
         })
     }
 }

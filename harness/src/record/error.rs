@@ -1,13 +1,14 @@
 //! What can be wrong with a record file.
 
 use super::SCHEMA;
+use crate::one_line::OneLine;
 use std::path::{Path, PathBuf};
 
 /// A file of records, or its environment, that cannot be read or written. Bad input: exit code 2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// The operating system refused.
-    #[error("cannot {verb} {}: {reason}", path.display())]
+    #[error("cannot {verb} {}: {reason}", OneLine(path.display()))]
     Io {
         /// `read`, `write` …
         verb: &'static str,
@@ -17,13 +18,13 @@ pub enum FileError {
         reason: String,
     },
     /// There is nothing in it.
-    #[error("{}: no record in it: the file is empty", path.display())]
+    #[error("{}: no record in it: the file is empty", OneLine(path.display()))]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// Something else stands where a record should.
-    #[error("{}:{line}: not JSON: {reason}", path.display())]
+    #[error("{}:{line}: not JSON: {reason}", OneLine(path.display()))]
     NotJson {
         /// The file.
         path: PathBuf,
@@ -35,7 +36,7 @@ pub enum FileError {
     /// It ends within a record.
     #[error(
         "{}:{line}: ends within a record: the file was cut short (remove its last line to use the rest)",
-        path.display()
+        OneLine(path.display())
     )]
     CutShort {
         /// The file.
@@ -44,7 +45,7 @@ pub enum FileError {
         line: usize,
     },
     /// It is of a program that writes another version.
-    #[error("{}:{line}: schema {found}, but this program reads schema {SCHEMA}", path.display())]
+    #[error("{}:{line}: schema {found}, but this program reads schema {SCHEMA}", OneLine(path.display()))]
     Schema {
         /// The file.
         path: PathBuf,
@@ -54,7 +55,7 @@ pub enum FileError {
         found: String,
     },
     /// A field is missing, unknown, of another type or out of range.
-    #[error("{}:{line}: {reason}", path.display())]
+    #[error("{}:{line}: {reason}", OneLine(path.display()))]
     Field {
         /// The file.
         path: PathBuf,
@@ -64,7 +65,7 @@ pub enum FileError {
         reason: String,
     },
     /// A figure that is not finite would be unreadable later.
-    #[error("cannot write {}: the record of {layer} has a field {field} of {value}", path.display())]
+    #[error("cannot write {}: the record of {} has a field {field} of {value}", OneLine(path.display()), OneLine(layer))]
     NotFinite {
         /// The file.
         path: PathBuf,

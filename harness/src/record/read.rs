@@ -2,6 +2,7 @@
 
 use super::{FileError, PASS, Record, SCHEMA};
 use crate::measure::Cache;
+use crate::one_line::OneLine;
 use std::path::Path;
 
 /// The records of a file, one or more.
@@ -14,8 +15,11 @@ pub fn read(path: &Path) -> Result<Vec<Record>, FileError> {
     parse(path, &bytes)
 }
 
-/// The records in `bytes`; `path` is for messages.
-pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, FileError> {
+/// The records in `bytes`, one or more; `path` is for messages.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, FileError> {
     let ends_whole = bytes.last() == Some(&b'\n');
     let mut lines = bytes.split(|byte| *byte == b'\n').enumerate().peekable();
     let mut records = Vec::new();
@@ -50,7 +54,8 @@ fn one(path: &Path, line: usize, text: &[u8], unfinished: bool) -> Result<Record
     if found != Some(SCHEMA.into()) {
         return Err(FileError::schema(path, line, found));
     }
-    let record: Record = serde_json::from_value(value).map_err(|error| field(error.to_string()))?;
+    let record: Record =
+        serde_json::from_value(value).map_err(|error| field(OneLine(error).to_string()))?;
     check(&record).map_err(field)?;
     Ok(record)
 }
@@ -76,7 +81,8 @@ fn check(record: &Record) -> Result<(), String> {
         }
     }
     if !["nchw", "nhwc"].contains(&record.layout.as_str()) {
-        return Err(format!("field `layout` is `{}`, but must be nchw or nhwc", record.layout));
+        let layout = OneLine(&record.layout);
+        return Err(format!("field `layout` is `{layout}`, but must be nchw or nhwc"));
     }
     record.cache.parse::<Cache>().map(drop).map_err(|why| format!("field `cache`: {why}"))
 }

@@ -12,7 +12,8 @@ pub(crate) enum Offsets {
     Adjacent,
     /// Lane `j` at `j` times this; the rows of the tile are then adjacent.
     Every(usize),
-    /// Lane `j` at the `j`-th of these; as many as the tile has lanes wanted.
+    /// Lane `j` at the `j`-th of these, which wrap around where they lie below the first; as many
+    /// as the tile has lanes wanted.
     Table(*const usize),
 }
 
@@ -146,8 +147,9 @@ unsafe fn across(acc: &[f32], pitch: usize, t: &Tile, offset: impl Fn(usize) -> 
         for (i, row) in acc.chunks_exact(pitch).enumerate() {
             // SAFETY: element (i, j), wanted.
             unsafe {
-                let at = lane + i * t.y_row;
-                *t.y.add(at) = t.end().apply(row[j], at);
+                // A table's offsets may lie below its first, as numbers that wrap around.
+                let at = lane.wrapping_add(i * t.y_row);
+                *t.y.wrapping_add(at) = t.end().apply(row[j], at);
             }
         }
     }

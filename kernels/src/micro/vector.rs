@@ -28,8 +28,12 @@ impl End {
     /// A residual is readable `at` elements on.
     #[inline(always)]
     pub(crate) unsafe fn apply(self, v: f32, at: usize) -> f32 {
-        // SAFETY: by contract.
-        let v = if self.residual.is_null() { v } else { v + unsafe { *self.residual.add(at) } };
+        let v = if self.residual.is_null() {
+            v
+        } else {
+            // SAFETY: by contract.
+            v + unsafe { *self.residual.wrapping_add(at) }
+        };
         let v = if v < self.lo { self.lo } else { v };
         if v > self.hi { self.hi } else { v }
     }

@@ -1,11 +1,14 @@
 //! One repeatable case: a layer, how to run it, and what to fill it with, as a line of text.
 //!
 //! `nhwc/n1c3h5w7k9/bias kernel=f32-avx2-ol-6x16 units=3 pack=1 threads=4 pool=in values=special
-//! seed=7`: the layer's own text form first; the rest in any order, each part optional.
+//! seed=7 views=1 siblings=2`: the layer's own text form first; the rest in any order, each part
+//! optional.
 
 // Each test binary uses the part of it that it needs.
 #![allow(dead_code)]
 
+mod network;
+mod spread;
 mod values;
 
 use core::fmt;
@@ -15,6 +18,8 @@ use pointwise::{
 };
 use std::sync::OnceLock;
 
+#[allow(unused_imports)]
+pub(crate) use network::{Network, Slices, Tensors};
 pub(crate) use values::Values;
 
 /// Where a case is run.
@@ -41,13 +46,18 @@ pub(crate) struct Case {
     pub(crate) place: Place,
     pub(crate) values: Values,
     pub(crate) seed: u64,
+    /// Whether tensors are seen through views of larger buffers, which the seed chooses.
+    pub(crate) views: bool,
+    /// How many layers, which the seed chooses, share the input and the plan.
+    pub(crate) siblings: usize,
 }
 
 impl Case {
     /// `layer` on one thread with the planner's choices and plain values.
     pub(crate) fn new(layer: Layer) -> Self {
         let options = PlanOptions::new();
-        Case { layer, options, place: Place::Serial, values: Values::Plain, seed: 1 }
+        let (place, values) = (Place::Serial, Values::Plain);
+        Case { layer, options, place, values, seed: 1, views: false, siblings: 0 }
     }
 
     /// With this kernel and blocking.
@@ -95,14 +105,19 @@ impl Case {
 
     /// Runs the case against the reference: the number of outputs compared, or what is wrong.
     pub(crate) fn check(&self) -> Result<usize, String> {
-        let problem = self.problem();
-        let error = |e: Error| e.to_string();
-        let plan = Plan::new(&self.layer, &self.options).map_err(error)?;
-        let packed = plan.pack_parameters(&problem.parameters()).map_err(error)?;
-        let mut got = vec![POISON; problem.want.len()];
-        self.run(&plan, &packed, &problem.input, problem.residual.as_deref(), &mut got)
-            .map_err(error)?;
-        problem.compare(&got)
+        let network = self.network();
+        let mut got: Vec<Vec<f32>> =
+            network.want.iter().map(|want| vec![POISON; want.len()]).collect();
+        let mut slices = Slices {
+            input: &network.input,
+            parameters: network.tensors.iter().map(Tensors::parameters).collect(),
+            residuals: network.tensors.iter().map(|of| of.residual.as_deref()).collect(),
+            outputs: got.iter_mut().map(Vec::as_mut_slice).collect(),
+        };
+        network.run(self, &mut slices).map_err(|e| e.to_string())?;
+        let compared: Result<Vec<usize>, String> =
+            got.iter().enumerate().map(|(index, got)| network.compare(index, got)).collect();
+        Ok(compared?.into_iter().sum())
     }
 
     /// [`check`](Case::check), with the command that repeats the case where it fails.
@@ -209,7 +224,14 @@ impl fmt::Display for Case {
             f,
             " threads={} pool={place} values={values} seed={}",
             self.options.threads, self.seed
-        )
+        )?;
+        if self.views {
+            write!(f, " views=1")?;
+        }
+        match self.siblings {
+            0 => Ok(()),
+            siblings => write!(f, " siblings={siblings}"),
+        }
     }
 }
 
@@ -236,6 +258,8 @@ impl core::str::FromStr for Case {
                     case.place = place.ok_or_else(|| format!("no pool `{value}`"))?.0;
                 }
                 "values" => case.values = value.parse()?,
+                "views" => case.views = number()? != 0,
+                "siblings" => case.siblings = number()?,
                 _ => return Err(format!("`{key}` is none of the parts of a case")),
             }
         }
