@@ -10,7 +10,7 @@ use pointwise::Layer;
 use pointwise_harness::catalog::{Entry, Unique};
 use pointwise_harness::contender::{Contender, Prepared, Refusal, SetupTimes};
 use pointwise_harness::data::Fill;
-use pointwise_harness::machine::{CacheLevel, Ceilings, Effort};
+use pointwise_harness::machine::{Beside, CacheLevel, Ceilings, Effort};
 use pointwise_harness::measure::{self, Session, Settings, Summary};
 use pointwise_harness::record::{Record, Subject};
 use pointwise_harness::sidecar::{Environment, Watch};
@@ -33,12 +33,11 @@ pub(super) struct Run<'r> {
     pub(super) interrupt: &'r Interrupt,
 }
 
-/// One row with what it was made from, for the ceilings rise in the course of a run.
+/// One row with what it is about.
 pub(super) struct Measured {
     /// Which problem of the run.
     pub(super) case: usize,
     pub(super) subject: Subject,
-    summary: Summary,
     /// What was spent before the first run, where the contender tells.
     pub(super) setup: Option<SetupTimes>,
     pub(super) record: Record,
@@ -118,10 +117,6 @@ impl Run<'_> {
             let plural = if layers == 1 { "layer" } else { "layers" };
             note(format_args!("{contender} left out {layers} {plural}: {why}"));
         }
-        // Every share is of the same ceiling: the best that the run has seen.
-        for row in &mut rows {
-            row.record = record(row.subject.clone(), &row.summary, &ceilings)?;
-        }
         let environment = watch.finish(self.settings.clone(), ceilings);
         Ok(Results { rows, wrong, environment, cases: (begun, problems.len()) })
     }
@@ -155,8 +150,18 @@ impl Run<'_> {
                 }
             }
         }
-        let samples = pool.install(|| session.measure(&mut ready, progress));
+        // The last of the field, and no contender: the ceiling, at the clock rate of this case.
+        let beside = Beside::new(ceilings, self.options.threads(), self.options.isa);
+        ready.extend(beside.clone().map(|beside| Box::new(beside) as Box<dyn Prepared>));
+        let mut samples = pool.install(|| session.measure(&mut ready, progress));
         ceilings.raise(pool);
+        let mut here = ceilings.clone();
+        if let Some(beside) = beside {
+            let summary = samples.pop().and_then(|samples| samples.ok()?.summary());
+            if let Some(summary) = summary {
+                here = here.at_most(self.options.threads(), beside.gflops(summary.median));
+            }
+        }
         for ((contender, prepared), samples) in contenders.iter().zip(&ready).zip(samples) {
             let summary = match samples {
                 Ok(samples) => samples.summary(),
@@ -169,9 +174,9 @@ impl Run<'_> {
             let Some(summary) = summary else { continue };
             for entry in &problem.uses {
                 let subject = self.subject(entry, problem.layer, *contender, prepared.as_ref());
-                let record = record(subject.clone(), &summary, ceilings)?;
+                let record = record(subject.clone(), &summary, &here)?;
                 let setup = prepared.setup_times();
-                case.rows.push(Measured { case: 0, subject, summary, setup, record });
+                case.rows.push(Measured { case: 0, subject, setup, record });
             }
         }
         Ok(case)

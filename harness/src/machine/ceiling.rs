@@ -45,7 +45,7 @@ pub fn fma_ceiling(isa: Isa, pool: &rayon::ThreadPool, repeats: usize) -> Option
 /// Independent chains of multiply-adds. At least latency × pipes are needed (4 × 2 on current
 /// x86, up to 4 × 4 on Arm), and operands and chains must fit in the registers: 16 with AVX2, 32
 /// with AVX-512 and NEON.
-const fn chains(isa: Isa) -> usize {
+pub(super) const fn chains(isa: Isa) -> usize {
     match isa {
         Isa::Avx512 | Isa::Neon => WIDE,
         _ => NARROW,
@@ -56,7 +56,7 @@ const NARROW: usize = 12;
 const WIDE: usize = 24;
 
 /// `rounds` multiply-adds on each chain.
-fn spin(isa: Isa, rounds: u64) {
+pub(super) fn spin(isa: Isa, rounds: u64) {
     match isa {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         Isa::Avx2 => {

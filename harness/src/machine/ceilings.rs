@@ -103,12 +103,27 @@ impl Ceilings {
     /// The highest FMA ceiling on `threads` threads, of ISAs up to `cap`; nothing when none was
     /// measured.
     pub fn gflops(&self, threads: usize, cap: Option<Isa>) -> Option<f64> {
+        self.highest(threads, cap).map(|ceiling| ceiling.gflops)
+    }
+
+    /// The ceiling that [`gflops`](Ceilings::gflops) gives the rate of.
+    pub fn highest(&self, threads: usize, cap: Option<Isa>) -> Option<&FmaCeiling> {
         self.fma
             .iter()
             .filter(|ceiling| ceiling.threads == threads)
             .filter(|ceiling| cap.is_none_or(|cap| ceiling.isa <= cap))
-            .map(|ceiling| ceiling.gflops)
-            .reduce(f64::max)
+            .max_by(|a, b| a.gflops.total_cmp(&b.gflops))
+    }
+
+    /// The same with the FMA ceilings on `threads` threads no higher than `gflops`: what was seen
+    /// beside one case.
+    #[must_use]
+    pub fn at_most(&self, threads: usize, gflops: f64) -> Ceilings {
+        let mut held = self.clone();
+        for ceiling in held.fma.iter_mut().filter(|ceiling| ceiling.threads == threads) {
+            ceiling.gflops = ceiling.gflops.min(gflops);
+        }
+        held
     }
 
     /// The ceiling of one ISA on `threads` threads.
@@ -147,6 +162,15 @@ mod tests {
         assert_eq!(ceilings.gflops(3, None), None);
         assert_eq!(ceilings.of(Isa::Avx512, 1), Some(110.0));
         assert_eq!(ceilings.of(Isa::Neon, 1), None);
+    }
+
+    #[test]
+    fn held_down_only_where_higher_and_on_the_same_threads() {
+        let held = some().at_most(1, 115.0);
+        assert_eq!(held.of(Isa::Avx2, 1), Some(115.0));
+        assert_eq!(held.of(Isa::Avx512, 1), Some(110.0));
+        assert_eq!(held.of(Isa::Avx2, 2), Some(230.0));
+        assert_eq!(held.highest(1, None).unwrap().isa, Isa::Avx2);
     }
 
     #[test]

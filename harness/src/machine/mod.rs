@@ -1,6 +1,7 @@
 //! The machine: what it is, what it could do at best, and how far its figures can be trusted.
 
 mod bandwidth;
+mod beside;
 mod build;
 mod cache;
 mod ceiling;
@@ -14,6 +15,7 @@ mod noise;
 mod timer;
 
 pub use bandwidth::{Bandwidth, Probe, bandwidth, probes};
+pub use beside::Beside;
 pub use build::Build;
 pub use cache::{CacheKind, CacheLevel};
 pub use ceiling::{FmaCeiling, fma_ceiling};
