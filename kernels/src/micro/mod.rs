@@ -145,6 +145,9 @@ unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(s
     if t.lanes == V * lanes && matches!(t.y_lanes, Offsets::Adjacent) {
         // SAFETY: all M × V·L elements are the caller's, lanes adjacent.
         unsafe { store_whole(simd, &mut acc, t) };
+    } else if S::MASKS && matches!(t.y_lanes, Offsets::Adjacent) {
+        // SAFETY: the M × `lanes` elements are the caller's, lanes adjacent.
+        unsafe { store_masked(simd, &acc, t) };
     } else {
         // A copy, so that the accumulators themselves are never indexed and stay in registers.
         let spilled = acc;
@@ -189,6 +192,37 @@ unsafe fn store_whole<S: Vector, const M: usize, const V: usize>(
         for (v, sum) in row.iter().enumerate() {
             // SAFETY: element (i, v·L) of the result and the L − 1 after it.
             unsafe { store::<S>(t.y.add(i * t.y_row + v * lanes), *sum) };
+        }
+    }
+}
+
+/// The same of a tile of whose lanes only the first `t.lanes` are wanted.
+///
+/// # Safety
+/// `M` rows of `t.lanes` elements at `t.y` are writable, and readable at a non-null `t.residual`.
+#[inline(always)]
+unsafe fn store_masked<S: Vector, const M: usize, const V: usize>(
+    simd: S,
+    acc: &[[S::f32s; V]; M],
+    t: &Tile,
+) {
+    let lanes = S::F32_LANES;
+    let (lo, hi) = (simd.splat_f32s(t.lo), simd.splat_f32s(t.hi));
+    for (i, row) in acc.iter().enumerate() {
+        for (v, sum) in row.iter().enumerate() {
+            let (at, wanted) = (i * t.y_row + v * lanes, t.lanes.saturating_sub(v * lanes));
+            let wanted = wanted.min(lanes);
+            let mut sum = *sum;
+            // SAFETY: `wanted` elements from (i, v·L) on; none are accessed where that is 0, and
+            // there the address may lie anywhere.
+            unsafe {
+                if !t.residual.is_null() {
+                    let residual = simd.load_first(t.residual.wrapping_add(at), wanted);
+                    sum = simd.add_f32s(sum, residual);
+                }
+                let sum = simd.at_most(simd.at_least(sum, lo), hi);
+                simd.store_first(t.y.wrapping_add(at), sum, wanted);
+            }
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use pulp::{NullaryFnOnce, Scalar, Simd};
 
+/// Lanes of the longest vector.
+const MOST_LANES: usize = 16;
+
 /// What is done to a value on its way out: residual added, then clamped.
 #[derive(Clone, Copy)]
 pub(crate) struct End {
@@ -121,6 +124,34 @@ pub(crate) trait Vector: Simd {
         }
     }
 
+    /// Whether [`load_first`](Vector::load_first) and [`store_first`](Vector::store_first) are one
+    /// instruction each.
+    const MASKS: bool = false;
+
+    /// The first `count` lanes of a vector at `from`, the others zero.
+    ///
+    /// # Safety
+    /// Those elements are readable, and `count` is at most the number of lanes.
+    #[inline(always)]
+    unsafe fn load_first(self, from: *const f32, count: usize) -> Self::f32s {
+        let mut lanes = [0.0; MOST_LANES];
+        // SAFETY: by contract; the array is as long as the longest vector.
+        unsafe {
+            core::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), count);
+            lanes.as_ptr().cast::<Self::f32s>().read_unaligned()
+        }
+    }
+
+    /// Writes the first `count` lanes of a vector to `to`.
+    ///
+    /// # Safety
+    /// Those elements are writable, and `count` is at most the number of lanes.
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, v: Self::f32s, count: usize) {
+        // SAFETY: by contract; a vector is its lanes.
+        unsafe { core::ptr::copy_nonoverlapping((&raw const v).cast::<f32>(), to, count) };
+    }
+
     /// `if v < lo { lo } else { v }` in each lane.
     #[inline(always)]
     fn at_least(self, v: Self::f32s, lo: Self::f32s) -> Self::f32s {
@@ -149,13 +180,14 @@ impl Vector for Scalar {
 mod x86 {
     use super::{End, NullaryFnOnce, Vector};
     use core::arch::x86_64::{__m128, __m256, __m256d};
+    use core::arch::x86_64::{_mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
     use pulp::Simd;
     use pulp::x86::{V3, V4};
 
     /// `max(lo, v)` and `min(hi, v)` give their second operand when either is NaN or both are
     /// zero, which is the comparison promised, in one instruction.
     macro_rules! x86 {
-        ($token:ty) => {
+        ($token:ty, { $($more:tt)* }) => {
             impl Vector for $token {
                 unsafe fn assume_available() -> Self {
                     // SAFETY: the caller vouches for the ISA.
@@ -285,6 +317,8 @@ mod x86 {
                     unsafe { to.cast::<__m128>().write_unaligned(picked) };
                 }
 
+                $($more)*
+
                 #[inline(always)]
                 fn at_least(self, v: Self::f32s, lo: Self::f32s) -> Self::f32s {
                     self.max_f32s(lo, v)
@@ -297,8 +331,29 @@ mod x86 {
             }
         };
     }
-    x86!(V3);
-    x86!(V4);
+    x86!(V3, {});
+    x86!(V4, {
+        const MASKS: bool = true;
+
+        #[inline(always)]
+        unsafe fn load_first(self, from: *const f32, count: usize) -> Self::f32s {
+            // SAFETY: the token says that AVX-512 is there; lanes that the mask leaves out are
+            // not read.
+            unsafe { pulp::cast(_mm512_maskz_loadu_ps(first(count), from)) }
+        }
+
+        #[inline(always)]
+        unsafe fn store_first(self, to: *mut f32, v: Self::f32s, count: usize) {
+            // SAFETY: as above; lanes that the mask leaves out are not written.
+            unsafe { _mm512_mask_storeu_ps(to, first(count), pulp::cast(v)) };
+        }
+    });
+
+    /// The mask of the first `count` of 16 lanes.
+    #[inline(always)]
+    fn first(count: usize) -> u16 {
+        ((1u32 << count) - 1) as u16
+    }
 }
 
 #[cfg(target_arch = "aarch64")]
