@@ -143,6 +143,7 @@ pub(crate) fn main() -> ExitCode {
             return failure.exit_code();
         }
     };
+    interrupt::outlive_file_limits();
     let mut output = Output::new(cli.options.json);
     let result = run(cli, &mut output);
     let result = result.and_then(|outcome| match output.finish() {
