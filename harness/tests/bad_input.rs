@@ -31,8 +31,8 @@ fn table() -> Vec<(Vec<&'static str>, &'static str)> {
     lines
         .map(|line| {
             let line = line.trim_start_matches("| `").trim_end_matches(" |");
-            let (command, due) = line.split_once("` | ").expect("two columns");
-            (command.split(' ').collect(), due)
+            let (command, due) = line.split_once("` | `` ").expect("two columns");
+            (command.split(' ').collect(), due.trim_end_matches(" ``"))
         })
         .collect()
 }
@@ -63,6 +63,12 @@ fn bad_input_is_told_in_one_line_and_loses_nothing() {
         ("newer.jsonl", format!("{good}\n{}\n", record(99))),
         ("cut.jsonl", format!("{good}\n{}", &good[..good.len() / 2])),
         ("notes.txt", "what I found on Monday\n".to_owned()),
+        ("broken_env.jsonl", format!("{good}\n")),
+        ("broken_env.jsonl.env.json", "{\"schema\":1}\n".to_owned()),
+        ("negative.jsonl", good.replace("\"ns_min\":100.0", "\"ns_min\":-1.0") + "\n"),
+        ("count.txt", "0 a c8h4w4k8\n".to_owned()),
+        ("twice.txt", "1 a c8h4w4k8\n1 a c8h4w4k16\n".to_owned()),
+        ("damaged.profile", "pointwise-profile 1\nlibrary 0.1.0\n".to_owned()),
     ];
     for (name, text) in &files {
         fs::write(path.join(name), text).expect("a file written");
@@ -77,10 +83,11 @@ fn bad_input_is_told_in_one_line_and_loses_nothing() {
         let output = pointwise(path, arguments);
         let error = String::from_utf8_lossy(&output.stderr);
         let said = error.strip_suffix('\n').unwrap_or(&error);
+        let said = said.strip_prefix("pointwise: ").unwrap_or("");
         let refused = output.status.code() == Some(2) && output.stdout.is_empty();
         if !refused || said.contains('\n') || !fits(said, due) {
             let code = output.status.code();
-            wrong.push(format!("exit {code:?}\n| `{}` | {said} |", arguments.join(" ")));
+            wrong.push(format!("exit {code:?}\n| `{}` | `` {said} `` |", arguments.join(" ")));
         }
     }
     println!("{} inputs refused, each with its line", table.len() - wrong.len());

@@ -126,6 +126,15 @@ fn check(event: &str, command: &str, exit: &str, said: &str, left: &str) -> Resu
     if stderr.contains("panicked") || !stderr.contains(said) {
         return Err(format!("`{said}` is not in: {stderr}"));
     }
+    if event == "SIGKILL" {
+        // It may have come while a file was written, under a name that no one looks for.
+        for entry in fs::read_dir(here).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "part") {
+                fs::remove_file(path).expect("removed");
+            }
+        }
+    }
     left_behind(here, left)
 }
 
@@ -145,7 +154,8 @@ fn left_behind(here: &Path, left: &str) -> Result<(), String> {
     if fs::read_to_string(here.join("before.jsonl")).expect("still there") != BEFORE {
         return Err("before.jsonl is not what it was".to_owned());
     }
-    for file in files.iter().filter(|name| name.contains(".jsonl") && !name.ends_with(".env.json")) {
+    for file in files.iter().filter(|name| name.contains(".jsonl") && !name.ends_with(".env.json"))
+    {
         let output = Command::new(env!("CARGO_BIN_EXE_pointwise"))
             .args(["rank", file])
             .current_dir(here)
@@ -158,7 +168,7 @@ fn left_behind(here: &Path, left: &str) -> Result<(), String> {
     }
     for file in files.iter().filter(|name| name.ends_with(".profile")) {
         let text = fs::read_to_string(here.join(file)).expect("readable");
-        if pointwise::Profile::parse(&text).map_or(true, |profile| profile.entries().is_empty()) {
+        if pointwise::Profile::parse(&text).map_or(true, |p| p.entries().next().is_none()) {
             return Err(format!("{file} is no profile: {text}"));
         }
     }
