@@ -1,0 +1,1 @@
+//! Blocks of real networks, computed by `pointwise` and by tract; see `examples/`.
