@@ -155,7 +155,8 @@ impl Run<'_> {
     /// with this one.
     pub(crate) unsafe fn task(&self, task: &Task) -> Result<(), Error> {
         let packed = scratch_len(self.layer, self.kernel, self.blocking)?.next_multiple_of(16);
-        let staged = self.staged_row().unwrap_or(0) * self.units() * self.kernel.rows();
+        let staged =
+            self.staged_row().unwrap_or(0).saturating_mul(self.units() * self.kernel.rows());
         let len = packed
             .checked_add(staged)
             .ok_or_else(|| Error::TooLarge { what: "scratch", sizes: vec![packed, staged] })?;
