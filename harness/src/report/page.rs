@@ -6,7 +6,7 @@ use super::losses::{Losses, Versus, losses, versus};
 use super::machine::{Fact, Finding, Sidecar};
 use super::picks::{self, Picks};
 use super::repeat::repeat;
-use super::{Report, ReportError, layers, sweep, template};
+use super::{Report, ReportError, layers, passes, sweep, template};
 use crate::rank::{Field, Grid, OURS, Ranking, Role, Standing, rank_grid};
 use serde::Serialize;
 
@@ -112,6 +112,9 @@ struct Page<'r> {
     networks: Vec<Network>,
     rooflines: Vec<Shown>,
     sweeps: Vec<Shown>,
+    passes: Option<Shown>,
+    pass_rows: Vec<passes::Row>,
+    together: Vec<passes::Together>,
     picks: Vec<Picks>,
     heat: Vec<Shown>,
     machine: Vec<Fact>,
@@ -152,6 +155,9 @@ pub(super) fn page(report: &Report) -> Result<String, ReportError> {
         sections: grids.iter().map(|grid| section(grid, &palette)).collect(),
         networks: networks(&grids, &palette),
         rooflines: report.rooflines(&grids).into_iter().map(Shown::from).collect(),
+        passes: passes::figure(&report.records).map(Shown::from),
+        pass_rows: passes::rows(&report.records),
+        together: passes::together(&report.records),
         sweeps: grids.iter().flat_map(curves).map(|c| line_chart(&c).into()).collect(),
         picks: grids.iter().filter_map(|grid| picks::picks(grid, &report.known)).collect(),
         heat: grids.iter().filter_map(picks::heat).map(|map| heat_map(&map).into()).collect(),
