@@ -82,6 +82,30 @@ const TABLE: &[(&[&str], &[&str])] = &[
     (&["export", "cut.jsonl", "--format", "csv"], &["cut.jsonl", "2"]),
     (&["rank", "good.jsonl", "--contender", "onednn"], &["contender", "onednn"]),
     (&["rank", "good.jsonl", "--layout", "nchw"], &["good.jsonl", "no record"]),
+    (&["compare", "good.jsonl"], &["<B>"]),
+    (&["compare", "good.jsonl", "missing.jsonl"], &["read", "missing.jsonl"]),
+    (&["compare", "good.jsonl", "empty"], &["empty", "no record"]),
+    (&["compare", "good.jsonl", "cut.jsonl"], &["cut.jsonl:2", "cut short"]),
+    (&["compare", "newer.jsonl", "good.jsonl"], &["newer.jsonl:2", "schema 99"]),
+    (&["compare", "good.jsonl", "notes.txt"], &["notes.txt:1", "not JSON"]),
+    (&["compare", "good.jsonl", "good.jsonl", "--floor", "0"], &["--floor", "above 0"]),
+    (&["compare", "good.jsonl", "good.jsonl", "--layout", "nchw"], &["good.jsonl", "no record"]),
+    (&["compare", "good.jsonl", "broken.jsonl"], &["broken.jsonl.env.json:3", "not JSON"]),
+    (&["compare", "good.jsonl", "older.jsonl"], &["older.jsonl.env.json:1", "schema 0"]),
+    (&["history", "good.jsonl", "cut.jsonl"], &["cut.jsonl:2", "cut short"]),
+    (&["history"], &["history", "holds no runs"]),
+    (&["history", "--add"], &["--add"]),
+    (&["history", "--add", "good.jsonl"], &["good.jsonl.env.json is missing"]),
+    (&["report", "good.jsonl", "broken.jsonl"], &["broken.jsonl.env.json:3"]),
+    // Builds.
+    (&["gate"], &["--base"]),
+    (&["gate", "--base", "missing"], &["missing"]),
+    (&["gate", "--base", "folder"], &["folder", "not a file"]),
+    (&["gate", "--base-ref", "HEAD"], &["git"]),
+    (&["gate", "--base", "notes.txt", "--budget", "0"], &["--budget", "above 0"]),
+    (&["gate", "--base", "notes.txt", "--base-ref", "HEAD"], &["--base"]),
+    (&["gate", "--base", "notes.txt", "--cache", "cold"], &["hot caches only"]),
+    (&["gate", "--base", "notes.txt", "--layer", "no_such_layer"], &["no_such_layer"]),
     // Files to write.
     (
         &["export", "good.jsonl", "--format", "csv", "-o", "notes.txt/run.csv"],
@@ -105,6 +129,10 @@ fn bad_input_is_told_in_one_line_and_loses_nothing() {
         ("newer.jsonl", format!("{good}\n{}\n", record(99))),
         ("cut.jsonl", format!("{good}\n{}", &good[..good.len() / 2])),
         ("notes.txt", "what I found on Monday\n".to_owned()),
+        ("broken.jsonl", format!("{good}\n")),
+        ("broken.jsonl.env.json", "{\n\"schema\": 1,\n\"cpu\": ?\n}\n".to_owned()),
+        ("older.jsonl", format!("{good}\n")),
+        ("older.jsonl.env.json", "{\n\"schema\": 0\n}\n".to_owned()),
     ];
     for (name, text) in &files {
         fs::write(path.join(name), text).expect("a file written");

@@ -1,0 +1,152 @@
+//! The gate's verdicts on programs whose times are given: what stands for a build is a script that
+//! answers as the gate's worker does, so that nothing here depends on a clock.
+#![cfg(unix)]
+
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const LAYER: &str = "nhwc/n1c8h4w4k8";
+
+/// A program that is ready at once and answers each request for a sample with `sample`.
+fn build(folder: &Path, name: &str, ready: &str, sample: &str) {
+    let script = format!(
+        "#!/bin/sh\nwhile read -r line; do case $line in\n*prepare*) echo '{ready}';;\n\
+         *) {sample};; esac; done\n"
+    );
+    let path = folder.join(name);
+    fs::write(&path, script).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("made executable");
+}
+
+const READY: &str = r#"{"ready":{"protocol":1,"kernel":"k","commit":"abc","run_ns":1000.0}}"#;
+
+/// A build that takes so many ns, always.
+fn steady(folder: &Path, name: &str, ns: u32) {
+    build(folder, name, READY, &format!(r#"echo '{{"sampled":{{"ns":{ns}.0}}}}'"#));
+}
+
+fn gate(folder: &Path, base: &str, new: &str, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pointwise"))
+        .current_dir(folder)
+        .args(["gate", "--base", base, "--new", new, "--layer", LAYER, "--budget", "600"])
+        .args(more)
+        .env_remove("POINTWISE_KERNEL")
+        .env_remove("POINTWISE_ISA")
+        .output()
+        .expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+#[test]
+fn steady_builds_are_judged_by_their_times() {
+    let here = tempfile::tempdir().expect("a folder");
+    for (name, ns) in [("base", 1000), ("same", 1000), ("slow", 1080), ("slip", 1015), ("fast", 900)] {
+        steady(here.path(), name, ns);
+    }
+    for (new, code, verdict) in
+        [("same", 0, "unchanged"), ("slow", 3, "slower"), ("slip", 0, "unchanged"), ("fast", 0, "faster")]
+    {
+        let output = gate(here.path(), "base", new, &["--json"]);
+        assert_eq!(output.status.code(), Some(code), "{new}: {}", text(&output.stderr));
+        let rows: Vec<Value> =
+            text(&output.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        assert_eq!(rows.len(), 2, "a row for the case and the sum");
+        assert_eq!(rows[0]["verdict"], verdict, "{}", rows[0]);
+        let repeat = rows[0]["repeat"].as_str().expect("a command");
+        assert!(repeat.contains(LAYER) && repeat.contains(new), "{repeat}");
+    }
+    // A smaller floor makes a slip one, a larger one forgives the slow.
+    assert_eq!(gate(here.path(), "base", "slip", &["--floor", "1"]).status.code(), Some(3));
+    let forgiving = gate(here.path(), "base", "slow", &["--floor", "10%", "--resolve", "12"]);
+    assert_eq!(forgiving.status.code(), Some(0));
+    let told = text(&gate(here.path(), "base", "slow", &[]).stdout);
+    for part in ["+8.0%", "slower", "REGRESSION: 1 slower", "pointwise gate --base base --new slow"] {
+        assert!(told.contains(part), "`{part}` in {told}");
+    }
+}
+
+#[test]
+fn a_base_that_differs_from_itself_settles_nothing() {
+    let here = tempfile::tempdir().expect("a folder");
+    // Each process of it is as fast as its number is even or odd: of two bases one is often slower.
+    build(here.path(), "base", READY, r#"echo "{\"sampled\":{\"ns\":$((1000 + $$ % 2 * 900)).0}}""#);
+    steady(here.path(), "new", 1100);
+    let output = gate(here.path(), "base", "new", &[]);
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("inconclusive"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn wrong_results_and_lost_layers_are_no_pass() {
+    let here = tempfile::tempdir().expect("a folder");
+    steady(here.path(), "base", 1000);
+    build(here.path(), "wrong", r#"{"wrong":{"why":"output 7 is 1, should be 2"}}"#, "exit 1");
+    let output = gate(here.path(), "base", "wrong", &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("new: output 7 is 1"), "{}", text(&output.stdout));
+
+    build(here.path(), "unable", r#"{"refused":{"why":"no such kernel"}}"#, "exit 1");
+    let output = gate(here.path(), "base", "unable", &[]);
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("no such kernel"), "{}", text(&output.stdout));
+    // What the base cannot do is no fault of the new build, but then nothing is left to judge.
+    let output = gate(here.path(), "unable", "base", &[]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn programs_that_are_none_of_ours_are_refused_in_a_line() {
+    let here = tempfile::tempdir().expect("a folder");
+    steady(here.path(), "base", 1000);
+    fs::write(here.path().join("notes.txt"), "what I found on Monday\n").expect("written");
+    build(here.path(), "chatty", "hello", "echo hello");
+    build(here.path(), "older", READY, r#"echo '{"sampled":{"ns":0.0}}'"#);
+    let newer = READY.replace("\"protocol\":1", "\"protocol\":9");
+    build(here.path(), "newer", &newer, "exit 1");
+    fs::write(here.path().join("ends"), "#!/bin/sh\necho unrecognized subcommand >&2\nexit 2\n").expect("written");
+    fs::set_permissions(here.path().join("ends"), fs::Permissions::from_mode(0o755)).expect("set");
+    for (new, parts) in [
+        ("missing", &["missing"][..]),
+        ("notes.txt", &["cannot start", "notes.txt"]),
+        ("chatty", &["chatty", "does not measure for this gate", "`hello`"]),
+        ("older", &["older", "it answered"]),
+        ("newer", &["newer", "protocol is 9"]),
+        ("ends", &["ends", "unrecognized subcommand"]),
+    ] {
+        let output = gate(here.path(), "base", new, &["--json"]);
+        let told: String =
+            text(&output.stderr).lines().filter(|line| line.starts_with("pointwise: ")).collect();
+        assert_eq!(output.status.code(), Some(2), "{new}: {}", text(&output.stderr));
+        assert!(output.stdout.is_empty(), "{new}");
+        assert!(parts.iter().all(|part| told.contains(part)), "{new}: {told}");
+    }
+}
+
+#[test]
+fn this_program_measures_for_the_gate_and_its_faults_are_found() {
+    let here = tempfile::tempdir().expect("a folder");
+    let program = env!("CARGO_BIN_EXE_pointwise");
+    let script = |name: &str, variable: &str| {
+        let path = here.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{variable} exec '{program}' \"$@\"\n")).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("set");
+    };
+    script("base", "");
+    script("wrong", "POINTWISE_PLANT_FAULT=pointwise");
+    let output = gate(here.path(), "base", "wrong", &["--isa", "scalar"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("outputs are wrong"), "{}", text(&output.stdout));
+    // Ten times slower is slower on any machine that ends its pairs.
+    let portable = pointwise::kernels().iter().find(|k| k.isa() == pointwise::Isa::Scalar);
+    let kernel = portable.expect("a portable kernel").name();
+    script("slow", &format!("POINTWISE_PLANT_SLOWDOWN={kernel}:900"));
+    let only = ["--isa", "scalar", "--kernel", &format!("^{kernel}$")];
+    let output = gate(here.path(), "base", "slow", &only);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+}
