@@ -128,7 +128,16 @@ mod tests {
     fn row(layer: usize, ns: f64) -> Record {
         let gflops = 1e6 / ns;
         let (c, network, layer) = (layer, String::new(), format!("layer{layer}"));
-        Record { network, layer, c, ns_median: ns, ns_min: 0.9 * ns, ns_mad: 0.01 * ns, gflops, ..record() }
+        Record {
+            network,
+            layer,
+            c,
+            ns_median: ns,
+            ns_min: 0.9 * ns,
+            ns_mad: 0.01 * ns,
+            gflops,
+            ..record()
+        }
     }
 
     #[test]

@@ -46,12 +46,16 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn steady_builds_are_judged_by_their_times() {
     let here = tempfile::tempdir().expect("a folder");
-    for (name, ns) in [("base", 1000), ("same", 1000), ("slow", 1080), ("slip", 1015), ("fast", 900)] {
+    let builds = [("base", 1000), ("same", 1000), ("slow", 1080), ("slip", 1015), ("fast", 900)];
+    for (name, ns) in builds {
         steady(here.path(), name, ns);
     }
-    for (new, code, verdict) in
-        [("same", 0, "unchanged"), ("slow", 3, "slower"), ("slip", 0, "unchanged"), ("fast", 0, "faster")]
-    {
+    for (new, code, verdict) in [
+        ("same", 0, "unchanged"),
+        ("slow", 3, "slower"),
+        ("slip", 0, "unchanged"),
+        ("fast", 0, "faster"),
+    ] {
         let output = gate(here.path(), "base", new, &["--json"]);
         assert_eq!(output.status.code(), Some(code), "{new}: {}", text(&output.stderr));
         let rows: Vec<Value> =
@@ -66,7 +70,8 @@ fn steady_builds_are_judged_by_their_times() {
     let forgiving = gate(here.path(), "base", "slow", &["--floor", "10%", "--resolve", "12"]);
     assert_eq!(forgiving.status.code(), Some(0));
     let told = text(&gate(here.path(), "base", "slow", &[]).stdout);
-    for part in ["+8.0%", "slower", "REGRESSION: 1 slower", "pointwise gate --base base --new slow"] {
+    for part in ["+8.0%", "slower", "REGRESSION: 1 slower", "pointwise gate --base base --new slow"]
+    {
         assert!(told.contains(part), "`{part}` in {told}");
     }
 }
@@ -75,7 +80,12 @@ fn steady_builds_are_judged_by_their_times() {
 fn a_base_that_differs_from_itself_settles_nothing() {
     let here = tempfile::tempdir().expect("a folder");
     // Each process of it is as fast as its number is even or odd: of two bases one is often slower.
-    build(here.path(), "base", READY, r#"echo "{\"sampled\":{\"ns\":$((1000 + $$ % 2 * 900)).0}}""#);
+    build(
+        here.path(),
+        "base",
+        READY,
+        r#"echo "{\"sampled\":{\"ns\":$((1000 + $$ % 2 * 900)).0}}""#,
+    );
     steady(here.path(), "new", 1100);
     let output = gate(here.path(), "base", "new", &[]);
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stdout));
@@ -109,7 +119,8 @@ fn programs_that_are_none_of_ours_are_refused_in_a_line() {
     build(here.path(), "older", READY, r#"echo '{"sampled":{"ns":0.0}}'"#);
     let newer = READY.replace("\"protocol\":1", "\"protocol\":9");
     build(here.path(), "newer", &newer, "exit 1");
-    fs::write(here.path().join("ends"), "#!/bin/sh\necho unrecognized subcommand >&2\nexit 2\n").expect("written");
+    fs::write(here.path().join("ends"), "#!/bin/sh\necho unrecognized subcommand >&2\nexit 2\n")
+        .expect("written");
     fs::set_permissions(here.path().join("ends"), fs::Permissions::from_mode(0o755)).expect("set");
     for (new, parts) in [
         ("missing", &["missing"][..]),
@@ -134,7 +145,8 @@ fn this_program_measures_for_the_gate_and_its_faults_are_found() {
     let program = env!("CARGO_BIN_EXE_pointwise");
     let script = |name: &str, variable: &str| {
         let path = here.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\n{variable} exec '{program}' \"$@\"\n")).expect("written");
+        fs::write(&path, format!("#!/bin/sh\n{variable} exec '{program}' \"$@\"\n"))
+            .expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("set");
     };
     script("base", "");
@@ -149,4 +161,58 @@ fn this_program_measures_for_the_gate_and_its_faults_are_found() {
     let only = ["--isa", "scalar", "--kernel", &format!("^{kernel}$")];
     let output = gate(here.path(), "base", "slow", &only);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+}
+
+#[test]
+fn commits_are_built_once_each_in_their_own_work_tree() {
+    let here = tempfile::tempdir().expect("a folder");
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"];
+        let done =
+            Command::new("git").current_dir(here.path()).args(identity).args(arguments).output();
+        assert!(done.expect("git is there").status.success(), "{arguments:?}");
+    };
+    let commit = |ns: &str| {
+        fs::write(here.path().join("ns"), ns).expect("written");
+        fs::write(here.path().join("Cargo.toml"), "").expect("written");
+        git(&["add", "ns", "Cargo.toml"]);
+        git(&["commit", "--quiet", "--no-gpg-sign", "-m", ns]);
+    };
+    git(&["init", "--quiet"]);
+    commit("1000");
+    git(&["tag", "base"]);
+    commit("1080");
+    // What stands for cargo makes a program that is as fast as its tree says.
+    build(here.path(), "template", READY, r#"echo '{"sampled":{"ns":NS.0}}'"#);
+    let template = here.path().join("template").display().to_string();
+    let cargo = here.path().join("cargo");
+    let script = format!(
+        "#!/bin/sh\nns=$(cat ns)\nwhile [ \"$1\" != --target-dir ]; do shift; done\n\
+         mkdir -p \"$2/release\"\nsed s/NS/$ns/ '{template}' > \"$2/release/pointwise\"\n\
+         chmod +x \"$2/release/pointwise\"\n"
+    );
+    fs::write(&cargo, script).expect("written");
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("set");
+    let gate = |cargo: &Path, new: &str| {
+        Command::new(env!("CARGO_BIN_EXE_pointwise"))
+            .current_dir(here.path())
+            .args(["gate", "--base-ref", "base", "--new-ref", new, "--layer", LAYER])
+            .env("CARGO", cargo)
+            .output()
+            .expect("the program starts")
+    };
+    let output = gate(&cargo, "HEAD");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("building base"), "{}", text(&output.stderr));
+    // Both are kept: no cargo is needed for them again, but one for what is new.
+    let none = here.path().join("no-cargo");
+    assert_eq!(gate(&none, "HEAD").status.code(), Some(3));
+    commit("900");
+    let output = gate(&none, "HEAD");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("cannot start cargo"), "{}", text(&output.stderr));
+    assert_eq!(gate(&cargo, "HEAD").status.code(), Some(0));
+    let output = gate(&cargo, "no-such-branch");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("`no-such-branch` names no commit"));
 }

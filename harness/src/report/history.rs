@@ -96,8 +96,7 @@ fn mean(courses: &[&Course], runs: usize) -> Option<(Vec<Point>, Vec<(f64, Strin
         let mean = |value: &dyn Fn(&crate::history::Moment) -> f64| {
             geomean(whole.iter().map(|course| value(&course.moments[at])))
         };
-        let (y, low, high) =
-            (mean(&|m| m.gflops)?, mean(&|m| m.band.0)?, mean(&|m| m.band.1)?);
+        let (y, low, high) = (mean(&|m| m.gflops)?, mean(&|m| m.band.0)?, mean(&|m| m.band.1)?);
         let commit = &whole[0].moments[at].commit;
         let tooltip = format!("{commit}: {} GFLOP/s, mean of {}", digits(y), whole.len());
         Some(Point { x: at as f64, y, spread: Some((low, high)), tooltip })
