@@ -69,6 +69,10 @@ fn bad_input_is_told_in_one_line_and_loses_nothing() {
         ("count.txt", "0 a c8h4w4k8\n".to_owned()),
         ("twice.txt", "1 a c8h4w4k8\n1 a c8h4w4k16\n".to_owned()),
         ("damaged.profile", "pointwise-profile 1\nlibrary 0.1.0\n".to_owned()),
+        ("broken.jsonl", format!("{good}\n")),
+        ("broken.jsonl.env.json", "{\n\"schema\": 1,\n\"cpu\": ?\n}\n".to_owned()),
+        ("older.jsonl", format!("{good}\n")),
+        ("older.jsonl.env.json", "{\n\"schema\": 0\n}\n".to_owned()),
     ];
     for (name, text) in &files {
         fs::write(path.join(name), text).expect("a file written");

@@ -13,6 +13,7 @@ mod fault;
 mod field;
 mod files;
 mod gate;
+mod history;
 mod interrupt;
 mod list;
 mod options;
@@ -87,6 +88,7 @@ enum Command {
     Tune(tune::Args),
     Pick(pick::Args),
     Gate(gate::Args),
+    History(history::Args),
     #[command(hide = true)]
     GateWorker(worker::Args),
 }
@@ -105,6 +107,7 @@ impl Command {
             Command::Tune(args) => tune::run(args, options, output),
             Command::Pick(args) => pick::run(args, options, output),
             Command::Gate(args) => gate::run(args, options, output),
+            Command::History(args) => history::run(args, options, output),
             Command::GateWorker(_) => worker::run(options),
         }
     }

@@ -3,6 +3,7 @@
 mod error;
 pub mod figure;
 pub mod format;
+mod history;
 mod layers;
 mod losses;
 mod machine;
