@@ -11,6 +11,7 @@ pub mod measure;
 pub mod one_line;
 pub mod pass;
 pub mod pick;
+pub mod predict;
 pub mod rank;
 pub mod record;
 pub mod regret;

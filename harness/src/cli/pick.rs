@@ -7,6 +7,7 @@ use super::selection;
 use super::table::Table;
 use pointwise::{Basis, Candidate, Candidates, Cpu, Layer, Plan, PlanOptions};
 use pointwise_harness::pick::reasons;
+use pointwise_harness::predict;
 use serde_json::json;
 
 /// Say which kernel, blocking and split a layer gets, the runner-up, and why
@@ -34,7 +35,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
-    let other = args.cpu.as_deref().map(Cpu::named).transpose()?;
+    let other = args.cpu.as_deref().map(predict::cpu).transpose()?;
     let layers = match args.text {
         Some(layer) => vec![layer],
         None => selection::layers(options)?.into_iter().map(|entry| entry.layer).collect(),
