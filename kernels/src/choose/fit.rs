@@ -41,12 +41,7 @@ fn read(files: &str) -> Vec<Layers> {
             let at = last.or_else(|| all.iter().position(is));
             let at = at.unwrap_or_else(|| {
                 let (problem, _) = super::decide::dense(&m.layer).unwrap();
-                all.push(Layers {
-                    text,
-                    problem,
-                    candidates: Vec::new(),
-                    threads: m.threads,
-                });
+                all.push(Layers { text, problem, candidates: Vec::new(), threads: m.threads });
                 all.len() - 1
             });
             let Measured { kernel, blocking, split, ns, .. } = *m;
@@ -133,7 +128,10 @@ fn report(all: &[Layers], cpu: &Cpu, terms: &Terms, worst: usize) {
             }
             let n = rows.len() as f64;
             let mean = (rows.iter().map(|r| r.0.ln()).sum::<f64>() / n).exp();
-            println!("{threads} threads, {layout}: {n} layers, geomean {mean:.4}, worst {:.3}", rows[0].0);
+            println!(
+                "{threads} threads, {layout}: {n} layers, geomean {mean:.4}, worst {:.3}",
+                rows[0].0
+            );
             for (regret, text) in &rows[..worst.min(rows.len())] {
                 println!("   {regret:.3} {text}");
             }
@@ -156,8 +154,25 @@ fn fit() {
         let mut out = String::new();
         for m in &all {
             for t in &m.candidates {
-                let model = Model { problem: &m.problem, cpu: &cpu_now, terms: &terms, kernel: t.kernel, blocking: t.blocking };
-                out += &format!("{} {} {} {} {} {}x{} {:.0} {:.0}\n", m.text, m.threads, t.kernel.name(), t.blocking.units, t.blocking.pack, t.split.pixels, t.split.panels, t.ns, model.cycles(t.split) * CYCLE);
+                let model = Model {
+                    problem: &m.problem,
+                    cpu: &cpu_now,
+                    terms: &terms,
+                    kernel: t.kernel,
+                    blocking: t.blocking,
+                };
+                out += &format!(
+                    "{} {} {} {} {} {}x{} {:.0} {:.0}\n",
+                    m.text,
+                    m.threads,
+                    t.kernel.name(),
+                    t.blocking.units,
+                    t.blocking.pack,
+                    t.split.pixels,
+                    t.split.panels,
+                    t.ns,
+                    model.cycles(t.split) * CYCLE
+                );
             }
         }
         std::fs::write(path, out).unwrap();

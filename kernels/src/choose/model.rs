@@ -199,13 +199,8 @@ impl Model<'_> {
                         };
                         cycles += self.tiles(&tiles, units, panels);
                     }
-                    let mut tail = Tiles {
-                        count: high * runs,
-                        rows,
-                        vectors: 1,
-                        pixels: rest,
-                        outputs: rows,
-                    };
+                    let mut tail =
+                        Tiles { count: high * runs, rows, vectors: 1, pixels: rest, outputs: rows };
                     if rest > 0 {
                         cycles += self.tiles(&tail, units, panels);
                         cycles += tail.count * self.partial(rows as f64, 1.0, rest % lanes);
@@ -453,7 +448,8 @@ impl Model<'_> {
                 0.0
             };
             let each = terms.channel + pages;
-            (units * depth * each + pieces * terms.copy).max(pieces * (1.0 - l2) * self.page_wait(8.0))
+            (units * depth * each + pieces * terms.copy)
+                .max(pieces * (1.0 - l2) * self.page_wait(8.0))
         } else if input.pixel == 2 {
             units * depth * terms.channel + elements * terms.second
         } else {
