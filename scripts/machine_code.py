@@ -111,6 +111,7 @@ class Traffic:
     spills: list[str] = field(default_factory=list)  # vector traffic with the stack
     scalar_stack: int = 0  # general registers kept on the stack
     moves: int = 0  # vector register to vector register
+    chain: int = 1  # FMAs of one pass on the accumulator that has most of them
     instructions: int = 0
 
 
@@ -133,7 +134,7 @@ def traffic(function: Function, loop: Loop, isa: str) -> Traffic:
     """Counts what the loop does with vector registers and with the stack."""
     count = Traffic(instructions=len(loop.body))
     framed = function.keeps_frame_pointer()
-    written = set()
+    written: dict[str, int] = {}
     for i in loop.body:
         if function.arch == "x86_64":
             fma_of = re.fullmatch(r"vfn?m(add|sub)\d{3}ps", i.mnemonic)
@@ -156,7 +157,7 @@ def traffic(function: Function, loop: Loop, isa: str) -> Traffic:
             move = vector and not memory and i.mnemonic == "mov" and i.operands[0].endswith(".16b")
         if fma_of and wide:
             count.fma += 1
-            written.add(destination)
+            written[destination] = written.get(destination, 0) + 1
         if vector and memory and not store:
             # ldp brings two registers
             count.loads += 2 if i.mnemonic == "ldp" else 1
@@ -167,6 +168,7 @@ def traffic(function: Function, loop: Loop, isa: str) -> Traffic:
         elif on_stack:
             count.scalar_stack += 1
     count.accumulators = len(written)
+    count.chain = max(written.values(), default=1)
     return count
 
 

@@ -156,8 +156,25 @@ class Baselines(unittest.TestCase):
 
 class Facts(unittest.TestCase):
     def test_the_bound_is_the_busier_unit(self):
-        self.assertEqual(cpu_facts.bound("skylake-avx512", "avx512", 28, 16), 14)
-        self.assertEqual(cpu_facts.bound("skylake-avx512", "avx512", 28, 29), 14.5)
+        def bound(*counts):
+            limits = cpu_facts.bounds("skylake-avx512", "avx512", *counts)
+            name = max(limits, key=limits.get)
+            return limits[name], name
+        self.assertEqual(bound(28, 16, 33, 1), (14, "ports"))
+        self.assertEqual(bound(28, 29, 33, 1), (14.5, "loads"))
+        self.assertEqual(bound(4, 3, 9, 1), (4, "latency"))
+        self.assertEqual(bound(28, 16, 60, 1), (15, "issue"))
+
+    def test_the_estimate_is_the_bound_where_the_description_is_too_slow(self):
+        limits = {"ports": 14.0, "loads": 8.0}
+        self.assertEqual(cpu_facts.estimate("icelake-server", "avx512", 28.0, limits), (14.0, "ports"))
+        self.assertEqual(cpu_facts.estimate("icelake-server", "avx2", 28.0, limits), (28.0, "scheduling"))
+        # a description with too many units is corrected too
+        self.assertEqual(cpu_facts.estimate("cortex-a55", "neon", 7.0, limits), (14.0, "ports"))
+
+    def test_every_cpu_has_its_data_file(self):
+        files = {path.stem for path in (SCRIPTS.parent / "kernels" / "data" / "cpus").glob("*.txt")}
+        self.assertEqual({facts.cpu for facts in cpu_facts.FACTS.values()}, files)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ pub mod measure;
 pub mod one_line;
 pub mod pass;
 pub mod pick;
+pub mod predict;
+pub mod profile;
 pub mod rank;
 pub mod record;
 pub mod regret;

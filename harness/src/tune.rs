@@ -15,6 +15,9 @@ use pointwise::{
     Activation, Candidate, Error, Kernel, Layer, Measured, PackedWeights, Parameters, Plan,
     PlanOptions, Pool, Profile, Split,
 };
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -55,6 +58,7 @@ struct Bench<'p> {
     /// One copy of weights that several read: where in memory it lies is then no difference.
     weights: HashMap<String, Rc<PackedWeights>>,
     timed: Vec<Timed>,
+    random: ChaCha8Rng,
 }
 
 struct Timed {
@@ -99,6 +103,7 @@ impl<'p> Bench<'p> {
             output: vec![0.0; shape.output_len],
             weights: HashMap::new(),
             timed: Vec::new(),
+            random: ChaCha8Rng::seed_from_u64(0),
         })
     }
 
@@ -127,11 +132,13 @@ impl<'p> Bench<'p> {
         Ok(())
     }
 
-    /// Times the chosen ones in turns, each turn starting with another.
+    /// Times the chosen ones in turns, each turn in another order: what ran before matters.
     fn sample(&mut self, chosen: &[usize], target: f64, turns: usize) -> Result<(), Error> {
-        for turn in 0..turns {
-            for i in 0..chosen.len() {
-                let at = chosen[(i + turn * 5) % chosen.len()];
+        let mut order = chosen.to_vec();
+        for _ in 0..turns {
+            order.shuffle(&mut self.random);
+            for at in &order {
+                let at = *at;
                 let Timed { plan, weights, ns, .. } = &mut self.timed[at];
                 let (input, residual) = (&self.input, self.residual.as_deref());
                 let pool = self.pool;
@@ -145,16 +152,23 @@ impl<'p> Bench<'p> {
                 let once = begin.elapsed().as_nanos().max(1) as f64;
                 // Whatever ran before has the caches: the first run is of another state, unless
                 // it is so long that this does not matter.
-                let times = if once > 4.0 * target {
-                    if once > 2e6 && turns == 1 {
-                        ns.push(once);
-                        continue;
+                if once > 2e6 && turns == 1 {
+                    ns.push(once);
+                    continue;
+                }
+                if once > 2.0 * target {
+                    // A long run is a sample by itself, and by chance of a busy moment.
+                    let mut least = f64::INFINITY;
+                    for _ in 0..if turns == 1 { 1 } else { 3 } {
+                        let begin = Instant::now();
+                        run()?;
+                        least = least.min(begin.elapsed().as_nanos() as f64);
                     }
-                    1
-                } else {
-                    run()?;
-                    (target / once).ceil().clamp(1.0, 1e4) as usize
-                };
+                    ns.push(least);
+                    continue;
+                }
+                run()?;
+                let times = (target / once).ceil().clamp(1.0, 1e4) as usize;
                 let begin = Instant::now();
                 for _ in 0..times {
                     run()?;

@@ -21,6 +21,7 @@ mod output;
 mod pass;
 mod pass_tables;
 mod pick;
+mod predict;
 mod progress;
 mod rank;
 mod regret;
@@ -87,6 +88,7 @@ enum Command {
     Export(export::Args),
     Tune(tune::Args),
     Pick(pick::Args),
+    Predict(predict::Args),
     Gate(gate::Args),
     History(history::Args),
     #[command(hide = true)]
@@ -106,6 +108,7 @@ impl Command {
             Command::Export(args) => export::run(args, options, output),
             Command::Tune(args) => tune::run(args, options, output),
             Command::Pick(args) => pick::run(args, options, output),
+            Command::Predict(args) => predict::run(args, options, output),
             Command::Gate(args) => gate::run(args, options, output),
             Command::History(args) => history::run(args, options, output),
             Command::GateWorker(_) => worker::run(options),

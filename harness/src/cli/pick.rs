@@ -5,9 +5,13 @@ use super::options::Options;
 use super::output::{self, Output};
 use super::selection;
 use super::table::Table;
-use pointwise::{Basis, Candidate, Candidates, Cpu, Layer, Plan, PlanOptions};
+use pointwise::{Basis, Candidate, Candidates, Cpu, Layer, Plan, PlanOptions, Profile};
 use pointwise_harness::pick::reasons;
+use pointwise_harness::predict;
+use pointwise_harness::profile as kept;
 use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Say which kernel, blocking and split a layer gets, the runner-up, and why
 ///
@@ -28,19 +32,36 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     cpu: Option<String>,
 
+    /// Take what was measured from this profile: FILE, or `cache` for the latest that `tune` wrote
+    /// to the platform's cache folder [default: that of POINTWISE_PROFILE, if set]
+    #[arg(long, value_name = "FILE|cache", conflicts_with = "cpu")]
+    profile: Option<PathBuf>,
+
     /// Rank every candidate, and say what was left out
     #[arg(long)]
     all: bool,
 }
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
-    let other = args.cpu.as_deref().map(Cpu::named).transpose()?;
+    let other = args.cpu.as_deref().map(predict::cpu).transpose()?;
     let layers = match args.text {
         Some(layer) => vec![layer],
         None => selection::layers(options)?.into_iter().map(|entry| entry.layer).collect(),
     };
     let mut plan = PlanOptions::new().threads(options.threads());
     plan.isa = options.isa;
+    if let Some(path) = &args.profile {
+        let file = match path.to_str() {
+            Some("cache") => kept::cached().as_deref().and_then(kept::latest),
+            _ => Some(path.clone()),
+        };
+        // As in the library: what cannot be used is reported, and the model decides.
+        match file.map(|file| Profile::load(&file)) {
+            Some(Ok(profile)) => plan.profile = Some(Arc::new(profile)),
+            Some(Err(problem)) => output::note(format_args!("{problem}; ignored")),
+            None => output::note("no profile in the cache folder: `pointwise tune` writes one"),
+        }
+    }
     for layer in &layers {
         let candidates = match &other {
             Some(cpu) => Plan::candidates_on(layer, &plan, cpu)?,

@@ -80,7 +80,7 @@ pub(super) fn run(
                 left += 1;
                 continue;
             }
-            progress.at(&case.layer);
+            progress.at(case.layer);
             if pools.iter().all(|(threads, _)| *threads != case.threads) {
                 pools.push((case.threads, pool(case.threads)?));
             }

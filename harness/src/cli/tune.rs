@@ -9,6 +9,7 @@ use super::progress::Progress;
 use super::regret;
 use super::selection;
 use pointwise::{Activation, Candidate, Layer, Measured, Plan, PlanOptions, Profile};
+use pointwise_harness::profile as kept;
 use pointwise_harness::regret::summary;
 use pointwise_harness::tune::{contest, tune};
 use rayon::ThreadPool;
@@ -21,7 +22,7 @@ use std::time::Instant;
 ///
 /// Successive halving over the candidates that the model ranks highest, layer by layer. The
 /// profile is written after each layer, beside an older file of that name, never over it.
-/// `POINTWISE_PROFILE=FILE` makes plans use it.
+/// `POINTWISE_PROFILE=FILE` makes plans use it; `pick --profile FILE` looks at it.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   pointwise tune --network resnet50
@@ -34,9 +35,10 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 180.0, value_name = "SECONDS")]
     budget: f64,
 
-    /// Where to write the profile; if it exists, the next free FILE.2, FILE.3, …
-    #[arg(short, long, default_value = "pointwise.profile", value_name = "FILE")]
-    output: PathBuf,
+    /// Where to write the profile; if it exists, the next free FILE.2, FILE.3, … [default:
+    /// pointwise/pointwise.profile in the platform's cache folder]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 
     /// Start from this profile: layers in it are not measured again
     #[arg(long, value_name = "FILE")]
@@ -82,7 +84,18 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     if layers.len() < chosen {
         output::note(format_args!("{} of {chosen} layers known already", chosen - layers.len()));
     }
-    let path = beside(&args.output);
+    let path = match args.output.clone().or_else(kept::cached) {
+        Some(path) => kept::free(&path),
+        None => {
+            return Err(Failure::Machine {
+                what: "no cache folder",
+                why: "the platform names none: say where with -o FILE".to_owned(),
+            });
+        }
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Failure::writing(folder))?;
+    }
     let interrupt = interrupt::install()?;
     let progress = Progress::of("tune", layers.len());
     let (mut before, mut left) = (Vec::new(), 0);
@@ -174,18 +187,6 @@ pub(super) fn pool(threads: usize) -> Result<Option<ThreadPool>, Failure> {
     (threads > 1).then(|| built(rayon::ThreadPoolBuilder::new())).transpose()
 }
 
-/// `path`, or the first of `path.2`, `path.3`, … that does not exist.
-fn beside(path: &Path) -> PathBuf {
-    let mut free = path.to_owned();
-    let mut number = 2;
-    while free.exists() {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{number}"));
-        (free, number) = (PathBuf::from(name), number + 1);
-    }
-    free
-}
-
 /// Writes the whole profile, or leaves the one written before.
 pub(super) fn write(path: &Path, profile: &Profile) -> Result<(), Failure> {
     files::write(path, profile.to_string().as_bytes())
@@ -200,9 +201,9 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("pointwise-tune-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("p");
-        assert_eq!(beside(&path), path);
+        assert_eq!(kept::free(&path), path);
         write(&path, &Profile::new()).unwrap();
-        assert_eq!(beside(&path), folder.join("p.2"));
+        assert_eq!(kept::free(&path), folder.join("p.2"));
         assert_eq!(load(&path).unwrap(), Profile::new());
         std::fs::remove_dir_all(&folder).unwrap();
     }

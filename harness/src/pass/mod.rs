@@ -13,6 +13,7 @@ use crate::data::Fill;
 use crate::verify::{Expected, Mismatch};
 use pointwise::{Isa, Layer};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::Vacant;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -64,10 +65,10 @@ impl Pass {
         for step in &steps {
             for entry in &step.layers {
                 let text = entry.layer.to_string();
-                if !of_layer.contains_key(&text) {
+                if let Vacant(place) = of_layer.entry(text) {
                     let failed = |error: pointwise::Error| Refusal::Failed(error.to_string());
+                    place.insert(expected.len());
                     expected.push(Expected::new(&entry.layer, Fill::Random, seed).map_err(failed)?);
-                    of_layer.insert(text, expected.len() - 1);
                 }
             }
             // The data of layers that read alike begin with the same input.

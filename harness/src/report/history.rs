@@ -83,13 +83,16 @@ fn point(moment: &crate::history::Moment) -> Point {
     }
 }
 
-fn ticks(course: &Course) -> Vec<(f64, String)> {
+fn ticks(course: &Course) -> Ticks {
     let short = |commit: &str| commit.chars().take(7).collect();
     course.moments.iter().map(|moment| (moment.run as f64, short(&moment.commit))).collect()
 }
 
+/// Ticks of an axis, and what they say.
+type Ticks = Vec<(f64, String)>;
+
 /// Points and ticks of the geometric mean over the layers that every run has.
-fn mean(courses: &[&Course], runs: usize) -> Option<(Vec<Point>, Vec<(f64, String)>)> {
+fn mean(courses: &[&Course], runs: usize) -> Option<(Vec<Point>, Ticks)> {
     let whole: Vec<&&Course> = courses.iter().filter(|c| c.moments.len() == runs).collect();
     let ticks = ticks(whole.first()?);
     let of = |at: usize| {

@@ -43,7 +43,7 @@ fn case(record: &Record) -> (Case<'_>, [usize; 2]) {
 }
 
 /// Of two rows of one contender the later counts.
-fn latest<'r>(records: &'r [Record], wanted: impl Fn(&Record) -> bool) -> Vec<&'r Record> {
+fn latest(records: &[Record], wanted: impl Fn(&Record) -> bool) -> Vec<&Record> {
     let mut rows: Vec<&Record> = Vec::new();
     for record in records.iter().filter(|record| wanted(record)) {
         let same =

@@ -1,91 +1,66 @@
 //! Fits the model's coefficients to measured candidates, and reports the model's regret.
 //!
-//! `POINTWISE_CANDIDATES=FILE… cargo test --release -p pointwise fit -- --ignored --nocapture`
-//! reads what the harness's `candidates` example wrote.
+//! `POINTWISE_CANDIDATES=FILE:… cargo test --release -p pointwise --lib fit -- --ignored --nocapture`
+//! reads what `pointwise tune --regret --truth FILE` measured; `POINTWISE_FIT=ROUNDS` improves the
+//! coefficients, and `POINTWISE_CHECK=FILE:…` judges them on layers that were not fitted to.
 
 use super::model::{Model, Problem};
 use super::split::Split;
 use super::terms::Terms;
 use crate::cpu::Cpu;
-use crate::pixels::Pixels;
-use crate::{Blocking, Isa, Kernel, Layer, View, kernels};
+use crate::profile::{Measured, Profile};
+use crate::{Blocking, Kernel};
 
-struct Measured {
+struct Layers {
     text: String,
     problem: Problem,
-    candidates: Vec<(&'static Kernel, Blocking, f64)>,
-    cycle: f64,
-    isa: Isa,
+    candidates: Vec<Tried>,
+    threads: usize,
 }
 
-fn read(files: &str) -> Vec<Measured> {
-    let mut all: Vec<Measured> = Vec::new();
+#[derive(Clone, Copy)]
+struct Tried {
+    kernel: &'static Kernel,
+    blocking: Blocking,
+    split: Split,
+    ns: f64,
+}
+
+/// Nanoseconds of a cycle, near enough: only ratios of estimates count.
+const CYCLE: f64 = 0.2675;
+
+fn read(files: &str) -> Vec<Layers> {
+    let mut all: Vec<Layers> = Vec::new();
     for file in files.split(':') {
-        for line in std::fs::read_to_string(file).expect(file).lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            match words[..] {
-                ["#", ..] => {}
-                ["=", text, _, cycle] => {
-                    let layer: Layer = text.parse().unwrap();
-                    let shape = layer.check().unwrap();
-                    let input = View::dense(layer.layout, layer.c, layer.h, layer.w);
-                    let mut pixels = Pixels::new(&layer, &shape, input);
-                    let output = View::dense(layer.layout, layer.k, shape.oh, shape.ow);
-                    pixels.add_output(output, &shape);
-                    let problem = Problem::new(&layer, &pixels);
-                    let (text, cycle) = (text.to_owned(), cycle.parse().unwrap());
-                    all.push(Measured {
-                        text,
-                        problem,
-                        candidates: Vec::new(),
-                        cycle,
-                        isa: Isa::Avx512,
-                    });
-                }
-                [name, units, pack, ns] => {
-                    let Some(kernel) = kernels().iter().find(|k| k.name() == name) else {
-                        continue;
-                    };
-                    let blocking = Blocking::new(units.parse().unwrap(), pack == "packed");
-                    all.last_mut().unwrap().candidates.push((
-                        kernel,
-                        blocking,
-                        ns.parse().unwrap(),
-                    ));
-                }
-                _ => panic!("{line}"),
-            }
+        let text = std::fs::read_to_string(file).expect(file);
+        let profile = Profile::parse(&text).expect(file);
+        for m in profile.entries() {
+            let text = m.layer.to_string();
+            let is = |l: &Layers| l.threads == m.threads && l.text == text;
+            let last = all.len().checked_sub(1).filter(|last| is(&all[*last]));
+            let at = last.or_else(|| all.iter().position(is));
+            let at = at.unwrap_or_else(|| {
+                let (problem, _) = super::decide::dense(&m.layer).unwrap();
+                all.push(Layers { text, problem, candidates: Vec::new(), threads: m.threads });
+                all.len() - 1
+            });
+            let Measured { kernel, blocking, split, ns, .. } = *m;
+            all[at].candidates.push(Tried { kernel, blocking, split, ns });
         }
     }
-    all.retain(|m| !m.candidates.is_empty());
-    let capped: Vec<Measured> = all
-        .iter()
-        .map(|m| Measured {
-            text: m.text.clone(),
-            problem: m.problem,
-            candidates: m
-                .candidates
-                .iter()
-                .copied()
-                .filter(|(k, ..)| k.isa() <= Isa::Avx2)
-                .collect(),
-            cycle: m.cycle,
-            isa: Isa::Avx2,
-        })
-        .collect();
-    all.extend(capped);
     all
 }
 
 /// The candidate that the model picks, its measured and the best measured time, and the mean
 /// error of the good candidates' estimates.
-fn judge(m: &Measured, cpu: &Cpu, terms: &Terms) -> (usize, usize, f64, f64) {
+fn judge(m: &Layers, cpu: &Cpu, terms: &Terms) -> (usize, usize, f64, f64) {
     let best = (0..m.candidates.len())
-        .min_by(|a, b| m.candidates[*a].2.total_cmp(&m.candidates[*b].2))
+        .min_by(|a, b| m.candidates[*a].ns.total_cmp(&m.candidates[*b].ns))
         .unwrap();
-    let least = m.candidates[best].2;
-    let estimate = |(kernel, blocking, _): &(&'static Kernel, Blocking, f64)| {
-        Model { problem: &m.problem, cpu, terms, kernel, blocking: *blocking }.cycles(Split::WHOLE)
+    let least = m.candidates[best].ns;
+    let estimate = |tried: &Tried| {
+        let Tried { kernel, blocking, split, .. } = *tried;
+        Model { problem: &m.problem, cpu, terms, kernel, blocking }.cycles(split)
     };
     let (mut pick, mut low) = (0, f64::INFINITY);
     let (mut logs, mut squares, mut count) = (0.0, 0.0, 0.0);
@@ -94,8 +69,8 @@ fn judge(m: &Measured, cpu: &Cpu, terms: &Terms) -> (usize, usize, f64, f64) {
         if *cycles < low {
             (pick, low) = (i, *cycles);
         }
-        if candidate.2 < least * 1.6 {
-            let log = (cycles * m.cycle / candidate.2).ln();
+        if candidate.ns < least * 1.6 {
+            let log = (cycles * CYCLE / candidate.ns).ln();
             logs += log;
             squares += log * log;
             count += 1.0;
@@ -107,35 +82,40 @@ fn judge(m: &Measured, cpu: &Cpu, terms: &Terms) -> (usize, usize, f64, f64) {
     for (candidate, cycles) in m.candidates.iter().zip(&estimates) {
         let weight = (-(cycles / low - 1.0) / 0.012).exp();
         weights += weight;
-        soft += weight * (candidate.2 / least).ln().min(0.7);
+        soft += weight * (candidate.ns / least).ln().min(0.7);
     }
     let mean = logs / count;
     (pick, best, soft / weights, squares / count - mean * mean + 0.2 * mean * mean)
 }
 
-fn loss(all: &[Measured], cpu: &Cpu, terms: &Terms) -> f64 {
-    let one = |m: &Measured| {
+fn loss(all: &[Layers], cpu: &Cpu, terms: &Terms) -> f64 {
+    let one = |m: &Layers| {
         let (pick, best, soft, spread) = judge(m, cpu, terms);
-        let regret = (m.candidates[pick].2 / m.candidates[best].2).ln();
+        let regret = (m.candidates[pick].ns / m.candidates[best].ns).ln();
         soft + 0.3 * regret + 4.0 * (regret - 0.1).max(0.0).powi(2) + 0.3 * spread
     };
     use rayon::prelude::*;
     all.par_iter().map(one).sum::<f64>() / all.len() as f64
 }
 
-fn report(all: &[Measured], cpu: &Cpu, terms: &Terms, worst: usize) {
-    for isa in [Isa::Avx2, Isa::Avx512] {
+fn report(all: &[Layers], cpu: &Cpu, terms: &Terms, worst: usize) {
+    for threads in [1, 2] {
         for layout in ["nhwc", "nchw"] {
             let mut rows: Vec<(f64, String)> = Vec::new();
-            for m in all.iter().filter(|m| m.isa == isa && m.text.starts_with(layout)) {
+            for m in all.iter().filter(|m| m.threads == threads && m.text.starts_with(layout)) {
                 let (pick, best, ..) = judge(m, cpu, terms);
-                let regret = m.candidates[pick].2 / m.candidates[best].2;
+                let regret = m.candidates[pick].ns / m.candidates[best].ns;
                 let show = |i: usize| {
-                    let (kernel, blocking, ns) = m.candidates[i];
+                    let Tried { kernel, blocking, split, ns } = m.candidates[i];
                     let model = Model { problem: &m.problem, cpu, terms, kernel, blocking };
-                    let estimate = model.cycles(Split::WHOLE) * m.cycle;
+                    let estimate = model.cycles(split) * CYCLE;
                     let pack = if blocking.pack { "packed" } else { "direct" };
-                    format!("{} {} {pack} {ns:.0} ({estimate:.0})", kernel.name(), blocking.units)
+                    let (pixels, panels) = (split.pixels, split.panels);
+                    let units = blocking.units;
+                    format!(
+                        "{} {units} {pack} {pixels}x{panels} {ns:.0} ({estimate:.0})",
+                        kernel.name()
+                    )
                 };
                 rows.push((
                     regret,
@@ -143,9 +123,15 @@ fn report(all: &[Measured], cpu: &Cpu, terms: &Terms, worst: usize) {
                 ));
             }
             rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+            if rows.is_empty() {
+                continue;
+            }
             let n = rows.len() as f64;
             let mean = (rows.iter().map(|r| r.0.ln()).sum::<f64>() / n).exp();
-            println!("{isa} {layout}: {n} layers, geomean {mean:.4}, worst {:.3}", rows[0].0);
+            println!(
+                "{threads} threads, {layout}: {n} layers, geomean {mean:.4}, worst {:.3}",
+                rows[0].0
+            );
             for (regret, text) in &rows[..worst.min(rows.len())] {
                 println!("   {regret:.3} {text}");
             }
@@ -164,8 +150,35 @@ fn fit() {
     let mut cpu_now = cpu;
     let mut least = loss(&all, &cpu_now, &terms);
     println!("loss {least:.5}");
+    if let Ok(path) = std::env::var("POINTWISE_DUMP") {
+        let mut out = String::new();
+        for m in &all {
+            for t in &m.candidates {
+                let model = Model {
+                    problem: &m.problem,
+                    cpu: &cpu_now,
+                    terms: &terms,
+                    kernel: t.kernel,
+                    blocking: t.blocking,
+                };
+                out += &format!(
+                    "{} {} {} {} {} {}x{} {:.0} {:.0}\n",
+                    m.text,
+                    m.threads,
+                    t.kernel.name(),
+                    t.blocking.units,
+                    t.blocking.pack,
+                    t.split.pixels,
+                    t.split.panels,
+                    t.ns,
+                    model.cycles(t.split) * CYCLE
+                );
+            }
+        }
+        std::fs::write(path, out).unwrap();
+    }
     let names: Vec<&str> = terms.fields().iter().map(|f| f.0).collect();
-    let mut steps = vec![1.5f64; names.len() + 2];
+    let mut steps = vec![1.5f64; names.len() + 5];
     for round in 0..rounds {
         for (i, width) in steps.iter_mut().enumerate() {
             for step in [*width, 1.0 / *width] {
@@ -174,11 +187,18 @@ fn fit() {
                 match i.checked_sub(names.len()) {
                     None => *tried.fields()[i].1 *= step,
                     Some(0) => cpu.l2_bytes *= step,
-                    Some(_) => cpu.far_bytes *= step,
+                    Some(1) => cpu.far_bytes *= step,
+                    Some(2) => cpu.memory_latency *= step,
+                    Some(3) => cpu.memory_bytes *= step,
+                    Some(_) => cpu.wake *= step,
                 }
                 let shares =
                     (0.5..=1.2).contains(&tried.l1_share) && (0.4..=1.1).contains(&tried.l2_share);
-                if !shares || cpu.l2_bytes > 64.0 {
+                // What memory does, the layers are too few to tell from what L3 does.
+                let memory = (0.45..=0.7).contains(&tried.l3_share)
+                    && cpu.memory_bytes < 16.0
+                    && (250.0..600.0).contains(&cpu.memory_latency);
+                if !shares || !memory || cpu.l2_bytes > 64.0 {
                     continue;
                 }
                 let loss = loss(&all, &cpu, &tried);
@@ -197,6 +217,12 @@ fn fit() {
     for (name, value) in terms.fields() {
         println!("        {name}: {value:.3},");
     }
-    println!("l2_bytes {:.2} far_bytes {:.2}", cpu_now.l2_bytes, cpu_now.far_bytes);
+    let Cpu { l2_bytes, far_bytes, memory_bytes, memory_latency, wake, .. } = cpu_now;
+    println!("l2_bytes {l2_bytes:.2} far_bytes {far_bytes:.2} memory_bytes {memory_bytes:.2}");
+    println!("memory_latency {memory_latency:.0} wake {wake:.0}");
     report(&all, &cpu_now, &terms, 6);
+    if let Ok(files) = std::env::var("POINTWISE_CHECK") {
+        println!("not fitted to:");
+        report(&read(&files), &cpu_now, &terms, 10);
+    }
 }

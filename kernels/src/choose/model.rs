@@ -83,6 +83,20 @@ impl Parts {
         self.smalls + self.larges
     }
 
+    /// The sizes of that one of `of` parts of the list, the larger sizes first, which adds up to
+    /// most; and whether the list's end is in it.
+    fn heaviest(self, of: usize) -> (Parts, bool) {
+        let at = |i: usize| self.count() * i / of;
+        (0..of)
+            .map(|i| {
+                let larges = at(i + 1).min(self.larges) - at(i).min(self.larges);
+                let smalls = at(i + 1) - at(i) - larges;
+                (Parts { small: self.small, smalls, larges }, i + 1 == of)
+            })
+            .max_by_key(|(p, _)| p.larges * (p.small + 1) + p.smalls * p.small)
+            .unwrap_or((self, true))
+    }
+
     /// Size and how often.
     fn each(self) -> impl Iterator<Item = (usize, f64)> {
         [(self.small, self.smalls as f64), (self.small + 1, self.larges as f64)]
@@ -135,28 +149,27 @@ impl Model<'_> {
                 let runs = part as f64 / run as f64;
                 let heights = Parts::new(run, kernel.rows());
                 let units = heights.count() as f64 * runs;
-                let share = panels_of_part(widths.count(), split) / widths.count() as f64;
-                let ragged = problem.outputs % lanes;
+                let (widths, end) = widths.heaviest(split.panels);
+                let ragged = if end { problem.outputs % lanes } else { 0 };
                 for (vectors, wide) in widths.each() {
                     for (rows, high) in heights.each() {
                         let tiles = Tiles {
-                            count: wide * high * runs * share,
+                            count: wide * high * runs,
                             rows,
                             vectors,
                             pixels: rows,
                             outputs: vectors * lanes,
                         };
-                        cycles += self.tiles(&tiles, units, widths.count() as f64 * share);
+                        cycles += self.tiles(&tiles, units, widths.count() as f64);
                     }
                 }
                 // The last panel of a ragged count, through the spill, its last lanes one by one.
                 if ragged != 0 && problem.pixels.output.channel == 1 {
                     let vectors = widths.small as f64;
-                    cycles += share
-                        * (units * (terms.finish + terms.panel)
-                            + part as f64
-                                * (vectors * (terms.spilled - terms.vector)
-                                    + ragged as f64 * terms.single));
+                    cycles += units * (terms.finish + terms.panel)
+                        + part as f64
+                            * (vectors * (terms.spilled - terms.vector)
+                                + ragged as f64 * terms.single);
                 }
                 if blocking.pack {
                     cycles += self.packing(part, units);
@@ -164,8 +177,9 @@ impl Model<'_> {
             }
             Family::Pixels => {
                 let heights = Parts::new(problem.outputs, kernel.rows());
-                let share = panels_of_part(heights.count(), split) / heights.count() as f64;
-                let panels = heights.count() as f64 * share;
+                let (heights, _) = heights.heaviest(split.panels);
+                let panels = heights.count() as f64;
+                let outputs: f64 = heights.each().map(|(rows, high)| rows as f64 * high).sum();
                 let across = !in_place && problem.run_output < 8 * lanes;
                 let run = if across { part } else { even(in_place).min(part) };
                 let runs = part as f64 / run as f64;
@@ -177,7 +191,7 @@ impl Model<'_> {
                 for (rows, high) in heights.each() {
                     for (vectors, wide) in widths.each() {
                         let tiles = Tiles {
-                            count: wide * high * runs * share,
+                            count: wide * high * runs,
                             rows,
                             vectors,
                             pixels: vectors * lanes,
@@ -185,13 +199,8 @@ impl Model<'_> {
                         };
                         cycles += self.tiles(&tiles, units, panels);
                     }
-                    let mut tail = Tiles {
-                        count: high * runs * share,
-                        rows,
-                        vectors: 1,
-                        pixels: rest,
-                        outputs: rows,
-                    };
+                    let mut tail =
+                        Tiles { count: high * runs, rows, vectors: 1, pixels: rest, outputs: rows };
                     if rest > 0 {
                         cycles += self.tiles(&tail, units, panels);
                         cycles += tail.count * self.partial(rows as f64, 1.0, rest % lanes);
@@ -205,8 +214,7 @@ impl Model<'_> {
                     // Units that straddle the end of a run are stored element by element.
                     let ends = (part as f64 / problem.run_output as f64 - 1.0).max(0.0);
                     let width = (part as f64 / units).min(part as f64);
-                    cycles +=
-                        ends.min(units) * width * problem.outputs as f64 * share * terms.uneven;
+                    cycles += ends.min(units) * width * outputs * terms.uneven;
                 }
                 if blocking.pack {
                     cycles += self.packing(part, units);
@@ -241,19 +249,23 @@ impl Model<'_> {
         let depth = problem.depth as f64;
         let (m, v) = (tiles.rows as f64, tiles.vectors as f64);
 
+        let output = &problem.pixels.output;
         // A step of the reduction.
         let fmas = m * v;
         let outputs_in_lanes = kernel.family() == Family::Outputs;
         let rows = outputs_in_lanes && problem.pixels.input.channel == 1;
-        let (step, ends) =
-            cpu.tiles.get(isa, rows, tiles.rows, tiles.vectors).unwrap_or_else(|| {
+        let (step, ends) = match cpu.tiles.get(isa, rows, tiles.rows, tiles.vectors) {
+            Some((step, ends)) => (step, ends),
+            None => {
                 let broadcasts = if tiles.vectors == 1 { 0.0 } else { m };
                 let step = (fmas / cpu.fma(isa))
                     .max((m + v) / cpu.loads(isa))
                     .max((fmas + broadcasts + v + 3.0) / cpu.issue)
                     .max(cpu.fma_latency);
-                (step, fmas * terms.vector)
-            });
+                (step, None)
+            }
+        };
+        let ends = ends.unwrap_or(fmas * terms.vector);
         let core = depth * step;
 
         // Operands: the panel of weights and the unit of input.
@@ -304,11 +316,19 @@ impl Model<'_> {
             resident(problem.total, cpu.l2 as f64 * terms.l2_share)
         };
 
+        let far = self.far();
         // Cycles to bring an operand of which these shares are in L1, and of the rest in L2.
         let bring = |bytes: f64, near: f64, l2: f64| {
             let beyond = (1.0 - near) * bytes;
-            (beyond * l2 / cpu.l2_bytes, beyond * (1.0 - l2) / cpu.far_bytes)
+            (beyond * l2 / cpu.l2_bytes, beyond * (1.0 - l2) / far)
         };
+        // Each step of an input read in place is in another page, where nothing fetches ahead but
+        // the reorder window: of what is in memory, a latency for every window of steps.
+        let operations = fmas + m + v + 3.0;
+        let reach = if straight { 0.0 } else { depth * self.page_wait(operations) };
+        // Output lines are read, and written back once they leave L2.
+        let written = (tiles.pixels * tiles.outputs) as f64 * F32 * terms.write;
+        let (o2, o3) = bring(written, 0.0, resident(problem.total, l2));
         let first_unit = blocks / units;
         let first_panel = 1.0 / panels;
         let mut waits = 0.0;
@@ -324,11 +344,14 @@ impl Model<'_> {
                     continue;
                 }
                 let (a2, a3) = bring(unit_bytes, near_unit, l2_unit);
+                let a3 = a3.max(reach * (1.0 - near_unit) * (1.0 - l2_unit));
                 let (b2, b3) = bring(panel, near_panel, l2_panel);
-                let (near, far) = (a2 + b2, a3 + b3);
+                let (near, far) = (a2 + b2 + o2, a3 + b3 + o3);
                 let memory = near + far;
+                let leak = if straight { terms.leak } else { terms.scatter };
                 let wait = (memory - core).max(0.0)
-                    + memory.min(core) * (near * terms.leak + far * terms.far_leak)
+                    + memory.min(core)
+                        * (a2 * leak + (b2 + o2) * terms.leak + far * terms.far_leak)
                         / memory.max(1e-9);
                 waits += share * wait;
             }
@@ -344,13 +367,20 @@ impl Model<'_> {
                 waits += depth * excess.min(m) * terms.alias;
             }
         }
+        // Rows of the output that a block leaves for the next, far away: what fetches ahead of
+        // stores to memory starts anew.
+        let adjacent = if outputs_in_lanes { output.channel == 1 } else { output.pixel == 1 };
+        let starts = if adjacent && !outputs_in_lanes {
+            blocks / units * m * self.in_memory() * cpu.memory_latency * terms.run
+        } else {
+            0.0
+        };
         // Vectors that straddle two lines.
         if !outputs_in_lanes && !blocking.pack && problem.pixels.input.channel % isa.lanes() != 0 {
             waits += depth * v * terms.straddle * (lanes / 16.0);
         }
 
         // Ends: start and store.
-        let output = &problem.pixels.output;
         let across = if outputs_in_lanes { output.channel != 1 } else { output.pixel != 1 };
         let store = if across {
             let elements = (tiles.pixels * tiles.outputs) as f64;
@@ -359,8 +389,25 @@ impl Model<'_> {
         } else {
             ends
         };
-        tiles.count * (core + waits + terms.tile + terms.step * depth + store)
+        tiles.count * (core + waits + starts + terms.tile + terms.step * depth + store)
             + (tiles.count / units.max(1.0)) * blocks * terms.panel
+    }
+
+    /// Share of what is behind L2 that is in memory.
+    fn in_memory(&self) -> f64 {
+        1.0 - resident(self.problem.total, self.cpu.l3 as f64 * self.terms.l3_share)
+    }
+
+    /// Bytes per cycle from behind L2.
+    fn far(&self) -> f64 {
+        let memory = self.in_memory();
+        1.0 / ((1.0 - memory) / self.cpu.far_bytes + memory / self.cpu.memory_bytes)
+    }
+
+    /// Cycles that a step of so many micro-operations takes when each waits for memory, and only
+    /// the reorder window lets them wait together.
+    fn page_wait(&self, operations: f64) -> f64 {
+        self.in_memory() * self.cpu.memory_latency * operations / self.cpu.window
     }
 
     /// Share of L1's sets that addresses this many elements apart fall into.
@@ -382,11 +429,15 @@ impl Model<'_> {
         let input = &problem.pixels.input;
         let bytes = elements * F32 * 2.0;
         let l2 = resident(problem.total, cpu.l2 as f64 * terms.l2_share);
-        let bring = bytes * (l2 / cpu.l2_bytes + (1.0 - l2) / cpu.far_bytes);
+        let bring = bytes * (l2 / cpu.l2_bytes + (1.0 - l2) / self.far());
         let cycles = if input.channel == 1 {
             match kernel.family() {
                 Family::Outputs => elements / lanes * terms.copy + part as f64 * 10.0,
-                Family::Pixels if depth >= 8.0 => elements * terms.transpose,
+                // Eight channels of eight pixels at a time.
+                Family::Pixels if depth >= 8.0 => {
+                    let blocks = (depth / 8.0).ceil() * (part as f64 / units / 8.0).ceil();
+                    units * blocks * 64.0 * terms.transpose
+                }
                 Family::Pixels => elements * terms.gather,
             }
         } else if input.pixel == 1 {
@@ -396,7 +447,9 @@ impl Model<'_> {
             } else {
                 0.0
             };
-            units * depth * (terms.channel + pages) + pieces * terms.copy
+            let each = terms.channel + pages;
+            (units * depth * each + pieces * terms.copy)
+                .max(pieces * (1.0 - l2) * self.page_wait(8.0))
         } else if input.pixel == 2 {
             units * depth * terms.channel + elements * terms.second
         } else {
@@ -404,9 +457,4 @@ impl Model<'_> {
         };
         cycles.max(bring) + units * terms.block
     }
-}
-
-/// Panels of the largest part.
-fn panels_of_part(panels: usize, split: Split) -> f64 {
-    panels.div_ceil(split.panels) as f64
 }

@@ -1,7 +1,7 @@
 //! The cost model's coefficients.
 
 /// What steps outside the multiply-adds cost, in cycles of a core. Fitted to the candidates that
-/// were measured on one CPU (`reports/picking/candidates-zen5.txt`), and close enough on others
+/// were measured on one CPU (`reports/picking/`), and close enough on others
 /// of its class: what differs most between CPUs is in [`Cpu`](crate::Cpu).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
@@ -37,10 +37,16 @@ pub(crate) struct Terms {
     pub(crate) leak: f64,
     /// The same of operands from behind L2.
     pub(crate) far_leak: f64,
+    /// The same of an input read in place channel by channel, from L2.
+    pub(crate) scatter: f64,
+    /// Share of the latency of memory that the start of a row's stores waits for.
+    pub(crate) run: f64,
     /// Share of L1 that operands keep to themselves.
     pub(crate) l1_share: f64,
     /// Share of L2 that operands keep to themselves.
     pub(crate) l2_share: f64,
+    /// Share of L3 that a layer finds its tensors in.
+    pub(crate) l3_share: f64,
     /// A step that touches a page not among those that the first TLB level holds.
     pub(crate) page: f64,
     /// A vector load that straddles two cache lines.
@@ -51,6 +57,8 @@ pub(crate) struct Terms {
     pub(crate) block: f64,
     /// See `block`.
     pub(crate) panel: f64,
+    /// Bytes read or written back for each byte of output.
+    pub(crate) write: f64,
     /// What a step takes longer among others than measured alone.
     pub(crate) step: f64,
 }
@@ -58,30 +66,34 @@ pub(crate) struct Terms {
 impl Terms {
     /// As fitted.
     pub(crate) const FITTED: Terms = Terms {
-        tile: 6.857,
-        vector: 2.793,
-        finish: 4.495,
-        spilled: 1.574,
-        single: 1.825,
-        across: 0.388,
-        across_few: 0.565,
-        lane: 2.059,
-        uneven: 1.961,
-        copy: 2.85,
-        channel: 5.443,
-        transpose: 0.536,
-        gather: 0.98,
-        second: 0.01,
-        leak: 0.083,
-        far_leak: 0.143,
-        l1_share: 0.667,
-        l2_share: 0.63,
-        page: 0.02,
-        straddle: 0.013,
-        alias: 0.576,
-        block: 66.8,
-        panel: 41.0,
-        step: 0.171,
+        tile: 9.301,
+        vector: 7.500,
+        finish: 4.773,
+        spilled: 2.523,
+        single: 2.561,
+        across: 0.266,
+        across_few: 0.831,
+        lane: 2.537,
+        uneven: 2.081,
+        copy: 6.043,
+        channel: 3.973,
+        transpose: 0.508,
+        gather: 1.000,
+        second: 0.028,
+        leak: 0.081,
+        far_leak: 0.219,
+        scatter: 0.083,
+        run: 0.133,
+        l1_share: 0.978,
+        l2_share: 0.630,
+        l3_share: 0.520,
+        page: 0.010,
+        straddle: 0.010,
+        alias: 0.411,
+        block: 16.062,
+        panel: 61.500,
+        write: 0.819,
+        step: 0.210,
     };
 
     /// The coefficients by name, to be fitted.
@@ -91,7 +103,7 @@ impl Terms {
             ($($name:ident)*) => { vec![$((stringify!($name), &mut self.$name)),*] };
         }
         fields!(tile vector finish spilled single across across_few lane uneven copy channel
-            transpose gather second leak far_leak l1_share l2_share page straddle alias
-            block panel step)
+            transpose gather second leak far_leak scatter run l1_share l2_share l3_share page straddle alias
+            block panel write step)
     }
 }

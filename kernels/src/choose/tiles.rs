@@ -9,9 +9,12 @@ use crate::Isa;
 /// Whether broadcast values come from rows (`true`) or a line, as the tiles' `FORM`.
 type Form = bool;
 
-/// Cycles per step, and of start and store together, by ISA, form, vectors and rows.
+/// Cycles per step, and of start and store together where they are known.
+type Cost = (f32, Option<f32>);
+
+/// Costs by ISA, form, vectors and rows.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TileCosts(Vec<Option<(f32, f32)>>);
+pub(crate) struct TileCosts(Vec<Option<Cost>>);
 
 const MOST_ROWS: usize = 32;
 const MOST_VECTORS: usize = 4;
@@ -28,9 +31,29 @@ impl TileCosts {
         form: Form,
         rows: usize,
         vectors: usize,
-    ) -> Option<(f64, f64)> {
+    ) -> Option<(f64, Option<f64>)> {
         let (step, ends) = self.0.get(index(isa, form, rows, vectors)).copied().flatten()?;
-        Some((f64::from(step), f64::from(ends)))
+        Some((f64::from(step), ends.map(f64::from)))
+    }
+
+    /// Puts in what one tile costs; nothing for sizes that no tile has and times that none takes.
+    pub(crate) fn set(
+        &mut self,
+        isa: Isa,
+        form: Form,
+        [rows, vectors]: [usize; 2],
+        (step, ends): Cost,
+    ) -> Option<()> {
+        let sizes = (1..=MOST_ROWS).contains(&rows) && (1..=MOST_VECTORS).contains(&vectors);
+        let sane = step > 0.0 && step < 1e6 && ends.is_none_or(|ends| ends.abs() < 1e6);
+        if !(sizes && sane) {
+            return None;
+        }
+        if self.0.is_empty() {
+            self.0 = vec![None; Isa::ALL.len() * 2 * MOST_VECTORS * MOST_ROWS];
+        }
+        self.0[index(isa, form, rows, vectors)] = Some((step, ends));
+        Some(())
     }
 
     /// Reads `ISA rows|line ROWSxVECTORS STEP ENDS`.
@@ -45,16 +68,10 @@ impl TileCosts {
         let (rows, vectors) = words.next()?.split_once('x')?;
         let (rows, vectors): (usize, usize) = (rows.parse().ok()?, vectors.parse().ok()?);
         let (step, ends): (f32, f32) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        let sizes = (1..=MOST_ROWS).contains(&rows) && (1..=MOST_VECTORS).contains(&vectors);
-        let sane = step > 0.0 && step < 1e6 && ends.abs() < 1e6;
-        if !(sizes && sane) || words.next().is_some() {
+        if words.next().is_some() {
             return None;
         }
-        if self.0.is_empty() {
-            self.0 = vec![None; Isa::ALL.len() * 2 * MOST_VECTORS * MOST_ROWS];
-        }
-        self.0[index(isa, form, rows, vectors)] = Some((step, ends));
-        Some(())
+        self.set(isa, form, [rows, vectors], (step, Some(ends)))
     }
 }
 
@@ -82,7 +99,7 @@ mod tests {
         let mut costs = TileCosts::default();
         assert_eq!(costs.get(Isa::Avx2, true, 6, 2), None);
         costs.add("avx2 rows 6x2 6.1 30").unwrap();
-        assert_eq!(costs.get(Isa::Avx2, true, 6, 2).unwrap().1, 30.0);
+        assert_eq!(costs.get(Isa::Avx2, true, 6, 2).unwrap().1, Some(30.0));
         assert_eq!(costs.get(Isa::Avx2, false, 6, 2), None);
         for bad in [
             "avx2 rows 6x2 6.1",
