@@ -1,7 +1,10 @@
 """Tests of the checks themselves: `python3 -m unittest discover -s scripts -p 'test_*.py'`."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
+import json
 import sys
 import tempfile
 import unittest
@@ -116,12 +119,39 @@ class Baselines(unittest.TestCase):
             for text in ("", "{", "[]", "{}", '{"schema": 99, "counts": {"a": 1}}',
                          '{"schema": 1, "counts": {}}', '{"schema": 1, "counts": {"a": "many"}}'):
                 path.write_text(text)
-                with self.assertRaises(SystemExit) as refused:
+                for read in (instruction_counts.read_baseline, predict_kernels.read_stored):
+                    told = io.StringIO()
+                    with self.assertRaises(SystemExit) as refused, contextlib.redirect_stderr(told):
+                        read(path)
+                    self.assertEqual(refused.exception.code, 2, text)
+                    self.assertRegex(told.getvalue(), r"baseline\.json:1: \S", text)
+
+    def test_where_a_file_is_damaged_is_told(self):
+        whole = json.dumps({"schema": 1, "counts": {"a": 1, "b": 2}}, indent=1)
+        damaged = {"cut short": (whole[:-9], r":[3456]: cut short"),
+                   "not JSON": (whole.replace('"a": 1,', '"a": 1;'), ":4: not JSON"),
+                   "of a later version": (whole.replace('1,', '7,', 1), ":1: no baseline: schema 7"),
+                   "without counts": (whole.replace("counts", "times"), ":1: no baseline: field 'counts'")}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "baseline.json"
+            for what, (text, expected) in damaged.items():
+                path.write_text(text)
+                told = io.StringIO()
+                with self.assertRaises(SystemExit), contextlib.redirect_stderr(told):
                     instruction_counts.read_baseline(path)
-                self.assertEqual(refused.exception.code, 2, text)
-                with self.assertRaises(SystemExit) as refused:
-                    predict_kernels.read_stored(path)
-                self.assertEqual(refused.exception.code, 2, text)
+                self.assertRegex(told.getvalue(), expected, what)
+
+    def test_another_toolchain_is_told_and_not_compared(self):
+        here = {"rustc": "rustc 2", "arch": "x86_64"}
+        self.assertEqual(instruction_counts.other_toolchain(dict(here, schema=1), here), [])
+        self.assertEqual(instruction_counts.other_toolchain({"rustc": "rustc 1", "arch": "x86_64"}, here),
+                         ["rustc was rustc 1, here it is rustc 2"])
+        stored = {"llvm_mca": "22", "rustc": {"x86_64": "rustc 1", "aarch64": "rustc 3"}}
+        now = {"llvm_mca": "22", "rustc": {"x86_64": "rustc 1", "aarch64": "rustc 4"}}
+        arches, reasons = predict_kernels.comparable(stored, now)
+        self.assertEqual((arches, len(reasons)), ({"x86_64"}, 1))
+        self.assertIn("aarch64 was rustc 3, here it is rustc 4", reasons[0])
+        self.assertEqual(predict_kernels.comparable(stored, dict(now, llvm_mca="19"))[0], set())
 
 
 class Facts(unittest.TestCase):

@@ -12,6 +12,8 @@ fuzz_target!(|text: &str| {
             let again: Layer = printed.parse().expect("what is printed can be read");
             assert_eq!(again.to_string(), printed);
             match layer.check() {
+                // A plan lists the panels of its outputs: gigabytes for more than any layer has.
+                Ok(_) if layer.k >= 1 << 24 => {}
                 Ok(_) => {
                     let plan = Plan::new(&layer, &PlanOptions::new()).expect("checked");
                     assert_eq!(plan.layer(), &layer);

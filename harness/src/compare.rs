@@ -10,7 +10,7 @@
 
 use crate::measure::stats;
 use crate::rank::{Known, Role, Setting};
-use crate::record::Record;
+use crate::record::{PASS, Record};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use std::collections::{HashMap, HashSet};
@@ -172,7 +172,7 @@ pub fn compare(a: &[Record], b: &[Record], floor: f64, known: &Known) -> Compari
     // A problem that networks share was measured once and has a row for each of them.
     let mut groups: Vec<((Setting, String), Vec<f64>)> = Vec::new();
     let mut problems = HashSet::new();
-    for pair in pairs.iter().filter(|(a, _)| !known.place(a).head) {
+    for pair in pairs.iter().filter(|(a, _)| !known.place(a).head && a.layer != PASS) {
         let group = (Setting::of(pair.0), pair.0.contender.clone());
         let problem = (group.clone(), known.text(pair.0).unwrap_or_else(|| pair.0.problem()));
         if !problems.insert(problem) {

@@ -6,6 +6,7 @@ pub mod contender;
 pub mod data;
 pub mod export;
 pub mod gate;
+pub mod history;
 pub mod machine;
 pub mod measure;
 pub mod one_line;

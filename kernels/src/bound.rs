@@ -22,6 +22,8 @@ pub(crate) struct Bound {
     pub(crate) kernel: &'static Kernel,
     pub(crate) blocking: Blocking,
     pub(crate) tasks: Vec<Task>,
+    /// Estimated, of the slowest task.
+    pub(crate) cycles: f64,
     pub(crate) why: String,
     pub(crate) basis: Basis,
     pub(crate) profile_problem: Option<ProfileError>,
@@ -43,6 +45,7 @@ pub(crate) struct Wanted {
 }
 
 /// Buffers of one branch at a run.
+#[derive(Clone, Copy)]
 pub(crate) struct Buffers<'a> {
     pub(crate) output: Output,
     pub(crate) residual: Option<&'a [f32]>,
@@ -96,6 +99,11 @@ impl Bound {
         let panels = packing.panels()?;
         let step = split.step(kernel, pixels.len());
         let tasks = choose::tasks(split, pixels.len(), panels.len(), step);
+        // Panels of several branches differ in width, which the model does not see.
+        let width = |panels: &[Panel]| panels.iter().map(|panel| panel.width).sum::<usize>() as f64;
+        let widest =
+            tasks.iter().map(|task| width(&panels[task.panels.clone()])).fold(0.0, f64::max);
+        let uneven = widest * split.panels as f64 / width(&panels);
         let why = format!(
             "{} of {} candidates, {} ({:.0} {}): {} panels of {} outputs, {} in blocks of \
              {} units, {} tasks of {} pixel parts × {} output parts",
@@ -119,6 +127,7 @@ impl Bound {
             kernel,
             blocking,
             tasks,
+            cycles: cycles * if branches.len() > 1 { uneven } else { 1.0 },
             why,
             basis: decision.basis,
             profile_problem: decision.problem,
@@ -130,6 +139,11 @@ impl Bound {
             input_exact,
             border,
         })
+    }
+
+    /// How many branches it computes.
+    pub(crate) fn branches(&self) -> usize {
+        self.branches.len()
     }
 
     /// Packs the parameters of each branch.
@@ -158,19 +172,8 @@ impl Bound {
         }
     }
 
-    /// Computes every branch.
-    ///
-    /// # Safety
-    /// `buffers` has as many entries as there are branches; the outputs are writable by this call
-    /// alone, disjoint in what their views name, and with their residuals passed
-    /// [`Bound::check`].
-    pub(crate) unsafe fn run(
-        &self,
-        packed: &Packed,
-        input: &[f32],
-        buffers: &[Buffers<'_>],
-        pool: Pool<'_>,
-    ) -> Result<(), Error> {
+    /// Refuses an input of another length, and weights packed for another plan.
+    pub(crate) fn check_operands(&self, packed: &Packed, input: &[f32]) -> Result<(), Error> {
         check_buffer("input", input.len(), self.input_needed, self.input_exact)?;
         if packed.packing != self.packing {
             return Err(Error::PackedForAnotherPlan {
@@ -178,6 +181,25 @@ impl Bound {
                 needed: self.packing.to_string(),
             });
         }
+        Ok(())
+    }
+
+    /// Runs task `index` of [`Bound::tasks`].
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] when this thread's scratch cannot be had.
+    ///
+    /// # Safety
+    /// `buffers` has as many entries as there are branches; the outputs are writable by the tasks
+    /// of this run alone, disjoint in what their views name, and with their residuals passed
+    /// [`Bound::check`]; the operands passed [`Bound::check_operands`].
+    pub(crate) unsafe fn task(
+        &self,
+        index: usize,
+        packed: &Packed,
+        input: &[f32],
+        buffers: &[Buffers<'_>],
+    ) -> Result<(), Error> {
         // On the stack: a run allocates nothing.
         let first = Destination {
             branch: &self.branches[0],
@@ -200,26 +222,32 @@ impl Bound {
             input,
             destinations: &destinations[..self.branches.len()],
         };
-        let task = |index: usize| {
-            let _environment = DefaultEnvironment::enter();
-            // SAFETY: the lengths were checked, the packing too; the kernel's ISA was checked
-            // when the plan was made; tasks are disjoint by construction, and border rows are
-            // dealt out by task number.
-            unsafe {
-                run.task(&self.tasks[index])?;
-                if self.border {
-                    run.border(index, self.tasks.len());
-                }
+        let _environment = DefaultEnvironment::enter();
+        // SAFETY: the lengths were checked, the packing too; the kernel's ISA was checked when the
+        // plan was made; tasks are disjoint by construction, and border rows are dealt out by task
+        // number.
+        unsafe {
+            run.task(&self.tasks[index])?;
+            if self.border {
+                run.border(index, self.tasks.len());
             }
-            Ok(())
-        };
-        let parallel = || (0..self.tasks.len()).into_par_iter().with_max_len(1).try_for_each(task);
-        match pool {
-            _ if self.tasks.len() == 1 => task(0),
-            Pool::Serial => (0..self.tasks.len()).try_for_each(task),
-            Pool::Current => parallel(),
-            Pool::In(pool) => pool.install(parallel),
         }
+        Ok(())
+    }
+}
+
+/// Runs `count` tasks where the pool says.
+pub(crate) fn spread(
+    count: usize,
+    pool: Pool<'_>,
+    task: impl Fn(usize) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let parallel = || (0..count).into_par_iter().with_max_len(1).try_for_each(&task);
+    match pool {
+        _ if count == 1 => task(0),
+        Pool::Serial => (0..count).try_for_each(task),
+        Pool::Current => parallel(),
+        Pool::In(pool) => pool.install(parallel),
     }
 }
 

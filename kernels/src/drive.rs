@@ -6,7 +6,11 @@
 //!     pack those units that need it
 //!     for each weight panel of the task       (a panel: outputs of one branch)
 //!       for each unit of the block: one tile, and its epilogue if that is a pass of its own
+//!   if outputs were staged: copy them, channel by channel in their final order
 //! ```
+//!
+//! Outputs of groups are staged where a tile could not store them as whole vectors: groups whose
+//! outputs do not fill the lanes, and shuffled channels. The staged rows are still in L1.
 //!
 //! The panel is what stays in the nearest cache while the block streams by, so the block is as
 //! large as keeps both in L2, and each weight is read once a block. With outputs in lanes a unit
@@ -96,6 +100,8 @@ pub(crate) struct Unit {
     pub(crate) packed: Option<usize>,
     /// Whether its output is not evenly spaced.
     pub(crate) uneven: bool,
+    /// Number of its first pixel in the block.
+    pub(crate) row: usize,
 }
 
 impl Unit {
@@ -106,6 +112,7 @@ impl Unit {
         width: 0,
         packed: None,
         uneven: false,
+        row: 0,
     };
 }
 
@@ -133,6 +140,9 @@ pub(crate) fn row_pitch(depth: usize) -> usize {
     (depth.div_ceil(16) | 1) * 16
 }
 
+/// Staged outputs of a block, at most, unless one unit has more: half of a small L1.
+const STAGED: usize = (16 << 10) / size_of::<f32>();
+
 impl Run<'_> {
     /// Runs one task.
     ///
@@ -144,30 +154,63 @@ impl Run<'_> {
     /// the CPU runs the kernel, and no other task that runs meanwhile shares a pixel and a panel
     /// with this one.
     pub(crate) unsafe fn task(&self, task: &Task) -> Result<(), Error> {
-        let len = scratch_len(self.layer, self.kernel, self.blocking)?;
+        let packed = scratch_len(self.layer, self.kernel, self.blocking)?.next_multiple_of(16);
+        let staged =
+            self.staged_row().unwrap_or(0).saturating_mul(self.units() * self.kernel.rows());
+        let len = packed
+            .checked_add(staged)
+            .ok_or_else(|| Error::TooLarge { what: "scratch", sizes: vec![packed, staged] })?;
         with_scratch(len, |scratch| {
+            let (scratch, stage) = scratch.split_at_mut(packed);
             // SAFETY: by contract.
             unsafe {
                 self.clear_averages(task);
-                self.blocks(task, scratch);
+                self.blocks(task, scratch, stage);
                 self.divide_averages(task);
             }
         })
+    }
+
+    /// Length of a pixel's staged outputs; none where tiles store them in their places.
+    fn staged_row(&self) -> Option<usize> {
+        let [Destination { branch, .. }] = self.destinations else { return None };
+        let groups = self.layer.groups;
+        let adjacent = branch.output.at.channel == if branch.layer.shuffle { groups } else { 1 };
+        let ragged = self.padded != branch.layer.k / groups;
+        (groups > 1
+            && adjacent
+            && (branch.layer.shuffle || ragged)
+            && self.kernel.family() == Family::Outputs
+            // A residual is added while the rows are copied, which then ends with the clamp.
+            && (branch.residual.is_none() || (!branch.layer.shuffle && !branch.needs_pass()))
+            && !branch.layer.average)
+            .then(|| self.padded.saturating_mul(groups))
+    }
+
+    /// Units of a block: with staged outputs no more than keep these in L1.
+    fn units(&self) -> usize {
+        let most = match self.staged_row() {
+            Some(row) => (STAGED / row.saturating_mul(self.kernel.rows()).max(1)).max(1),
+            None => Blocking::MOST_UNITS,
+        };
+        self.blocking.units.min(most)
     }
 
     /// Cuts the task's pixels into units and these into blocks.
     ///
     /// # Safety
     /// As [`Run::task`].
-    unsafe fn blocks(&self, task: &Task, scratch: &mut [f32]) {
-        let mut block = Block { units: [Unit::NONE; Blocking::MOST_UNITS], len: 0, scratch: 0 };
+    unsafe fn blocks(&self, task: &Task, scratch: &mut [f32], stage: &mut [f32]) {
+        let units = self.units();
+        let mut block =
+            Block { units: [Unit::NONE; Blocking::MOST_UNITS], len: 0, scratch: 0, rows: 0 };
         let mut add =
             |span: Span, width: usize, packed: bool, uneven: bool, scratch: &mut [f32]| {
                 let (place, packed) = (self.pixels.place(span.first), packed.then_some(0));
-                block.add(Unit { span, place, width, packed, uneven }, self);
-                if block.len == self.blocking.units {
+                block.add(Unit { span, place, width, packed, uneven, row: 0 }, self);
+                if block.len == units {
                     // SAFETY: by contract.
-                    unsafe { self.block(task, &mut block, scratch) };
+                    unsafe { self.block(task, &mut block, scratch, stage) };
                 }
             };
         let (from, to) = (task.pixels.start, task.pixels.end);
@@ -212,7 +255,7 @@ impl Run<'_> {
         }
         if block.len > 0 {
             // SAFETY: by contract.
-            unsafe { self.block(task, &mut block, scratch) };
+            unsafe { self.block(task, &mut block, scratch, stage) };
         }
     }
 
@@ -229,7 +272,8 @@ impl Run<'_> {
     ///
     /// # Safety
     /// As [`Run::task`].
-    unsafe fn block(&self, task: &Task, block: &mut Block, scratch: &mut [f32]) {
+    unsafe fn block(&self, task: &Task, block: &mut Block, scratch: &mut [f32], stage: &mut [f32]) {
+        let staged = self.staged_row().map(|row| (stage.as_mut_ptr(), row));
         for group in 0..self.layer.groups {
             let input = group * self.packed.packing.depth() * self.pixels.input.channel;
             let units = block.units[..block.len].iter();
@@ -245,10 +289,15 @@ impl Run<'_> {
             }
             for panel in &self.panels[task.panels.clone()] {
                 // SAFETY: by contract.
-                unsafe { self.tiles(group, panel, units.clone(), scratch) };
+                unsafe { self.tiles(group, panel, units.clone(), scratch, staged) };
             }
         }
+        if let Some((from, from_row)) = staged {
+            // SAFETY: by contract; the tiles have just filled those rows.
+            unsafe { self.unstage(task, &block.units[..block.len], from, from_row) };
+        }
         block.len = 0;
+        block.rows = 0;
         block.scratch = 0;
     }
 
@@ -304,6 +353,7 @@ struct Block {
     units: [Unit; Blocking::MOST_UNITS],
     len: usize,
     scratch: usize,
+    rows: usize,
 }
 
 impl Block {
@@ -312,6 +362,8 @@ impl Block {
             *at = self.scratch;
             self.scratch += run.packed_len(&unit).next_multiple_of(16);
         }
+        unit.row = self.rows;
+        self.rows += unit.span.count;
         self.units[self.len] = unit;
         self.len += 1;
     }

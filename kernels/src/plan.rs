@@ -1,6 +1,6 @@
 //! Planning a layer for a CPU, packing its weights, running it.
 
-use crate::bound::{Bound, Buffers, Wanted};
+use crate::bound::{Bound, Buffers, Wanted, spread};
 use crate::choose::{Basis, Candidate, Split};
 use crate::drive::{Blocking, Output};
 use crate::panels::Packed;
@@ -167,19 +167,28 @@ pub struct Plan {
 
 /// Weights, bias and slopes in the order that a plan's kernel reads them. Any plan that packs alike takes
 /// them, for another batch or image size say.
-pub struct PackedWeights(pub(crate) Packed);
+pub struct PackedWeights {
+    /// Those of the plan, or of the first part of siblings.
+    pub(crate) first: Packed,
+    /// Those of the other parts.
+    pub(crate) rest: Vec<Packed>,
+}
 
 impl core::fmt::Debug for PackedWeights {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "PackedWeights({})", self.0.packing)
+        write!(f, "PackedWeights({}", self.first.packing)?;
+        self.rest.iter().try_for_each(|part| write!(f, "; {}", part.packing))?;
+        f.write_str(")")
     }
 }
 
 impl PackedWeights {
     /// Bytes of memory they take.
     pub fn bytes(&self) -> usize {
-        let Packed { weights, starts, slopes, .. } = &self.0;
-        [weights, starts, slopes].into_iter().map(|values| size_of_val(values.values())).sum()
+        let bytes = |Packed { weights, starts, slopes, .. }: &Packed| -> usize {
+            [weights, starts, slopes].into_iter().map(|values| size_of_val(values.values())).sum()
+        };
+        bytes(&self.first) + self.rest.iter().map(bytes).sum::<usize>()
     }
 }
 
@@ -258,7 +267,7 @@ impl Plan {
     /// # Errors
     /// Those of [`Plan::pack`]; [`Error::BadSlope`].
     pub fn pack_parameters(&self, parameters: &Parameters<'_>) -> Result<PackedWeights, Error> {
-        Ok(PackedWeights(self.bound.pack(&[*parameters])?))
+        Ok(PackedWeights { first: self.bound.pack(&[*parameters])?, rest: Vec::new() })
     }
 
     /// Computes the layer: `input` in the layer's layout, `output` and `residual` in its output
@@ -282,8 +291,18 @@ impl Plan {
         self.bound.check(0, output.len(), residual.map(<[f32]>::len))?;
         let output = Output { start: output.as_mut_ptr(), len: output.len() };
         let buffers = [Buffers { output, residual }];
-        // SAFETY: one branch, checked; the output is borrowed for this call alone.
-        unsafe { self.bound.run(&weights.0, input, &buffers, pool) }
+        if !weights.rest.is_empty() {
+            return Err(Error::PackedForAnotherPlan {
+                given: format!("{weights:?}"),
+                needed: "one layer".to_owned(),
+            });
+        }
+        self.bound.check_operands(&weights.first, input)?;
+        spread(self.bound.tasks.len(), pool, |index| {
+            // SAFETY: one branch, checked, as are the operands; the output is borrowed for this
+            // call alone.
+            unsafe { self.bound.task(index, &weights.first, input, &buffers) }
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Layers that read the same input, in one pass over it.
 
-use crate::bound::{Bound, Buffers, Wanted};
+use crate::bound::{Bound, Buffers, Wanted, spread};
+use crate::choose::Split;
 use crate::drive::{Blocking, Output};
 use crate::{Error, Kernel, Layer, PackedWeights, Parameters, PlanOptions, Pool, View};
 
@@ -40,9 +41,13 @@ impl Branch {
     }
 }
 
-/// Layers that read the same input, planned together: the weights packed together, the input
-/// read once, each branch with its own epilogue and destination. The bits are those of the layers
-/// one after another.
+/// Layers that read the same input, planned together: the weights packed together, the work handed
+/// to the threads once, each branch with its own epilogue and destination. The bits are those of
+/// the layers one after another.
+///
+/// Branches share a kernel and one reading of the input where the cost model says that this pays
+/// (an input that has to be packed first, or lanes that only fill together); the others keep the
+/// kernels that are best for each, and each thread goes through all of them.
 ///
 /// The 1×1 branches of an Inception module (here of 2, 1 and 1 outputs; the first goes straight
 /// to its part of the concatenated output, the others to the 3×3 and 5×5 that follow them):
@@ -78,7 +83,9 @@ impl Branch {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Siblings {
-    bound: Bound,
+    /// Consecutive branches that share a kernel; at least one.
+    parts: Vec<Bound>,
+    why: String,
     /// Buffer of each branch.
     buffer: Vec<usize>,
     buffers: usize,
@@ -116,7 +123,7 @@ impl Siblings {
                 residual: *residual,
             })
             .collect();
-        let bound = Bound::new(&wanted, input, options)?;
+        let parts = parts(&wanted, input, options)?;
         let buffer: Vec<usize> = branches
             .iter()
             .enumerate()
@@ -132,27 +139,24 @@ impl Siblings {
         refuse_overlap(branches, &buffer)?;
         let buffers = buffer.iter().max().map_or(0, |most| most + 1);
         let residuals = branches.iter().any(|branch| branch.layer.residual);
-        Ok(Siblings { bound, buffer, buffers, residuals })
+        let why: Vec<&str> = parts.iter().map(|part| part.why.as_str()).collect();
+        let why = why.join("; then ");
+        Ok(Siblings { parts, why, buffer, buffers, residuals })
     }
 
-    /// The kernel chosen.
-    pub fn kernel(&self) -> &'static Kernel {
-        self.bound.kernel
-    }
-
-    /// The blocking chosen.
-    pub fn blocking(&self) -> Blocking {
-        self.bound.blocking
+    /// The kernels chosen and their blockings, each with how many consecutive branches share it.
+    pub fn kernels(&self) -> impl Iterator<Item = (&'static Kernel, Blocking, usize)> + '_ {
+        self.parts.iter().map(|part| (part.kernel, part.blocking, part.branches()))
     }
 
     /// Parts that a run is cut into: at most the threads asked for.
     pub fn threads(&self) -> usize {
-        self.bound.tasks.len()
+        self.parts.iter().map(|part| part.tasks.len()).max().unwrap_or(1)
     }
 
     /// What was chosen and why, in a line.
     pub fn explain(&self) -> &str {
-        &self.bound.why
+        &self.why
     }
 
     /// Packs the parameters of every branch together.
@@ -161,7 +165,15 @@ impl Siblings {
     /// [`Error::WrongCount`]; those of [`Plan::pack_parameters`](crate::Plan::pack_parameters).
     pub fn pack(&self, parameters: &[Parameters<'_>]) -> Result<PackedWeights, Error> {
         expect_count("sets of parameters", parameters.len(), self.buffer.len())?;
-        Ok(PackedWeights(self.bound.pack(parameters)?))
+        let mut rest = parameters;
+        let mut packed = self.parts.iter().map(|part| {
+            let (own, others) = rest.split_at(part.branches());
+            rest = others;
+            part.pack(own)
+        });
+        let missing = Error::WrongCount { what: "parts", given: 0, needed: 1 };
+        let first = packed.next().ok_or(missing)??;
+        Ok(PackedWeights { first, rest: packed.collect::<Result<_, Error>>()? })
     }
 
     /// Computes every branch. `residuals` has one entry a branch, or none at all if no branch has
@@ -185,23 +197,81 @@ impl Siblings {
             expect_count("residuals", residuals.len(), count)?;
         }
         expect_count("output buffers", outputs.len(), self.buffers)?;
-        let mut buffers: [Buffers<'_>; Siblings::MOST_BRANCHES] = core::array::from_fn(|_| {
-            Buffers { output: Output { start: core::ptr::null_mut(), len: 0 }, residual: None }
-        });
+        let none = Output { start: core::ptr::null_mut(), len: 0 };
+        let mut buffers = [Buffers { output: none, residual: None }; Siblings::MOST_BRANCHES];
         // One pointer for each buffer, so that branches which share one share its provenance.
-        let mut starts = [Output { start: core::ptr::null_mut(), len: 0 }; Siblings::MOST_BRANCHES];
+        let mut starts = [none; Siblings::MOST_BRANCHES];
         for (start, output) in starts.iter_mut().zip(outputs.iter_mut()) {
             *start = Output { start: output.as_mut_ptr(), len: output.len() };
         }
-        for (index, buffer) in self.buffer.iter().enumerate() {
-            let residual = residuals.get(index).copied().flatten();
-            self.bound.check(index, starts[*buffer].len, residual.map(<[f32]>::len))?;
-            buffers[index] = Buffers { output: starts[*buffer], residual };
+        let mut branch = 0;
+        for part in &self.parts {
+            for index in 0..part.branches() {
+                let residual = residuals.get(branch).copied().flatten();
+                let output = starts[self.buffer[branch]];
+                part.check(index, output.len, residual.map(<[f32]>::len))?;
+                buffers[branch] = Buffers { output, residual };
+                branch += 1;
+            }
         }
-        // SAFETY: every branch was checked; the buffers are borrowed for this call alone, and
-        // branches that share one were found to write to different places when planned.
-        unsafe { self.bound.run(&weights.0, input, &buffers[..count], pool) }
+        let weights = || core::iter::once(&weights.first).chain(&weights.rest);
+        expect_count("parts of packed weights", weights().count(), self.parts.len())?;
+        for (part, weights) in self.parts.iter().zip(weights()) {
+            part.check_operands(weights, input)?;
+        }
+        spread(self.threads(), pool, |task| {
+            let mut rest = &buffers[..count];
+            for (part, weights) in self.parts.iter().zip(weights()) {
+                let (own, others) = rest.split_at(part.branches());
+                rest = others;
+                if task < part.tasks.len() {
+                    // SAFETY: every branch was checked, and the operands; the buffers are borrowed
+                    // for this call alone, and branches that share one were found to write to
+                    // different places when planned.
+                    unsafe { part.task(task, weights, input, own)? };
+                }
+            }
+            Ok(())
+        })
     }
+}
+
+/// Estimates that differ by less than this share are not told apart.
+const CLEARLY: f64 = 0.03;
+
+/// Plans the branches under one kernel, or each by itself, whichever is estimated to be faster.
+fn parts(
+    wanted: &[Wanted],
+    input: Option<View>,
+    options: &PlanOptions,
+) -> Result<Vec<Bound>, Error> {
+    let together = Bound::new(wanted, input, options)?;
+    if wanted.len() == 1 {
+        return Ok(vec![together]);
+    }
+    let alone =
+        |branch, options: &PlanOptions| Bound::new(core::slice::from_ref(branch), input, options);
+    let mut apart = wanted
+        .iter()
+        .map(|branch| alone(branch, options))
+        .collect::<Result<Vec<Bound>, Error>>()?;
+    // A branch that is not worth waking threads for is worth sharing out among those that the
+    // others have woken.
+    let most = apart.iter().map(|part| part.tasks.len()).max().unwrap_or(1);
+    if most > 1 && options.split.is_none() {
+        let shared =
+            PlanOptions { split: Some(Split { pixels: most, panels: 1 }), ..options.clone() };
+        for (part, branch) in apart.iter_mut().zip(wanted) {
+            if part.tasks.len() == 1
+                && let Ok(other) = alone(branch, &shared)
+                && other.tasks.len() > 1
+            {
+                *part = other;
+            }
+        }
+    }
+    let one_by_one: f64 = apart.iter().map(|part| part.cycles).sum();
+    Ok(if together.cycles < (1.0 - CLEARLY) * one_by_one { vec![together] } else { apart })
 }
 
 fn expect_count(what: &'static str, given: usize, needed: usize) -> Result<(), Error> {

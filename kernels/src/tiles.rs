@@ -2,7 +2,7 @@
 
 use crate::drive::{Destination, Run, Task, Unit, row_pitch};
 use crate::epilogue::{self, Pass};
-use crate::micro::{Offsets, Tile};
+use crate::micro::{End, Offsets, Staged, Tile, unstage};
 use crate::panels::Panel;
 use crate::pixels::{Even, Place};
 use crate::{Activation, Family, Shape};
@@ -35,6 +35,7 @@ impl Run<'_> {
         panel: &Panel,
         units: impl Iterator<Item = &'u Unit>,
         scratch: &[f32],
+        staged: Option<(*mut f32, usize)>,
     ) {
         let packing = &self.packed.packing;
         let depth = packing.depth();
@@ -58,14 +59,18 @@ impl Run<'_> {
         let lanes = self.kernel.isa().lanes();
         let average = branch.layer.average;
         let needs_pass = branch.needs_pass();
-        let in_tile = destination.residual.filter(|_| branch.residual_in_tile());
+        let later = staged.is_some() && destination.residual.is_some();
+        let in_tile = destination.residual.filter(|_| !later && branch.residual_in_tile());
         let (lo, hi) = match branch.layer.activation.bounds() {
-            Some(bounds) if !needs_pass => bounds,
+            Some(bounds) if !needs_pass && !later => bounds,
             _ => (f32::NEG_INFINITY, f32::INFINITY),
         };
         // An average's tile goes to a buffer, its channels adjacent.
-        let (channel, pixel) =
-            if average { (1, panel.width) } else { (output.at.channel, output.at.pixel) };
+        let (channel, pixel) = match staged {
+            Some((_, row)) => (1, row),
+            None if average => (1, panel.width),
+            None => (output.at.channel, output.at.pixel),
+        };
         // Left as they are until used: most tiles use neither.
         let mut buffer = MaybeUninit::<[f32; MOST_TILE]>::uninit();
         let mut table = MaybeUninit::<[usize; MOST_LANES]>::uninit();
@@ -82,10 +87,10 @@ impl Run<'_> {
             debug_assert!(average || at < destination.output.len);
             // SAFETY: `at` is an element of the output, and of a residual that lies alike.
             let (y, residual) = unsafe {
-                let y = if average {
-                    buffer.as_mut_ptr().cast()
-                } else {
-                    destination.output.start.add(at)
+                let y = match staged {
+                    Some((stage, row)) => stage.add(unit.row * row + packed),
+                    None if average => buffer.as_mut_ptr().cast(),
+                    None => destination.output.start.add(at),
                 };
                 (
                     y,
@@ -111,7 +116,8 @@ impl Run<'_> {
                         residual,
                         y_row: pixel,
                         y_lanes: evenly(channel),
-                        lanes: panel.count,
+                        // What is staged has room for whole vectors.
+                        lanes: if staged.is_some() { panel.width } else { panel.count },
                         lo,
                         hi,
                     };
@@ -159,6 +165,55 @@ impl Run<'_> {
                 if average {
                     self.add_to_averages(&goal, unit, y);
                 }
+            }
+        }
+    }
+
+    /// Copies the staged outputs of a block to their places.
+    ///
+    /// # Safety
+    /// As [`Run::task`]; `from` holds a row of `from_row` outputs for each pixel of the units.
+    pub(crate) unsafe fn unstage(
+        &self,
+        task: &Task,
+        units: &[Unit],
+        from: *const f32,
+        from_row: usize,
+    ) {
+        let panels = &self.panels[task.panels.clone()];
+        let Destination { branch, output, residual } = &self.destinations[0];
+        let (groups, grid) = (self.layer.groups, &branch.output);
+        let (lo, hi) =
+            branch.layer.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        let (first, at) = (panels[0].first, panels[0].at);
+        let count = panels.iter().map(|panel| panel.count).sum();
+        for unit in units {
+            let to = first * grid.at.channel + grid.at.at(unit.place);
+            debug_assert!(to < output.len);
+            let end = match (residual, &branch.residual) {
+                (Some(residual), Some(grid)) => {
+                    let first = first * grid.at.channel + grid.at.at(unit.place);
+                    End { residual: residual[first..].as_ptr(), lo, hi }
+                }
+                _ => End::NONE,
+            };
+            // SAFETY: the outputs of the task's panels in the rows of the unit, which the tiles
+            // have stored, and their places in the output.
+            unsafe {
+                let staged = Staged {
+                    from: from.add(unit.row * from_row + at),
+                    from_row,
+                    from_group: self.padded,
+                    to: output.start.add(to),
+                    to_row: grid.at.pixel,
+                    to_group: grid.group,
+                    rows: unit.span.count,
+                    groups,
+                    count,
+                    shuffle: branch.layer.shuffle,
+                    end,
+                };
+                unstage(self.kernel.isa(), &staged);
             }
         }
     }

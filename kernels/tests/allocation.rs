@@ -6,7 +6,10 @@ mod case;
 
 use case::{Case, POISON};
 use core::cell::Cell;
-use pointwise::{Blocking, Error, Layer, Layout, Plan, Pool, convolve, reference};
+use pointwise::{
+    Activation, Blocking, Branch, Error, Layer, Layout, Parameters, Plan, PlanOptions, Pool,
+    Siblings, View, convolve, reference,
+};
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 
 /// The system's allocator, which counts what a thread asks for, and refuses it large pieces.
@@ -179,4 +182,66 @@ fn an_allocation_that_fails_is_an_error() {
     let refused = Error::OutOfMemory { bytes: (1 << 60) + 4 };
     assert_eq!(convolve(&layer, &[1.0], &[1.0], None, None), Err(refused.clone()));
     assert_eq!(reference(&layer, &[1.0], &[1.0], None, None), Err(refused));
+}
+
+/// Siblings, views, shuffled and ragged groups, heads and changes of layout allocate nothing
+/// either.
+#[test]
+fn networks_layers_allocate_nothing_after_the_first_run() {
+    let image = |c, k, layout| Layer::new(c, k, 6, 7).layout(layout).bias(true);
+    for layout in Layout::ALL {
+        let other = Layout::ALL[usize::from(layout == Layout::ALL[0])];
+        let layers = [
+            image(24, 60, layout).groups(3),
+            image(24, 48, layout).groups(4).shuffle(true),
+            image(24, 40, layout).groups(8).shuffle(true).activation(Activation::Silu),
+            image(24, 60, layout).groups(3).residual(true),
+            image(24, 40, layout).average(true),
+            image(24, 40, layout).output_layout(other),
+        ];
+        for (layer, threads) in layers.iter().flat_map(|layer| [(layer, 1), (layer, 3)]) {
+            let shape = layer.check().unwrap();
+            let (input, weights) = (vec![0.5; shape.input_len], vec![0.25; shape.weights_len]);
+            let (bias, residual) = (vec![1.0; layer.k], vec![2.0; shape.residual_len]);
+            let residual = layer.residual.then_some(&residual[..]);
+            let options = PlanOptions::new().threads(threads);
+            let plan = Plan::new(layer, &options).unwrap();
+            let packed = plan.pack(&weights, Some(&bias)).unwrap();
+            let mut output = vec![POISON; shape.output_len];
+            let mut run =
+                || plan.run(&packed, &input, residual, &mut output, Pool::Serial).unwrap();
+            run();
+            assert_eq!(allocations(&mut run), 0, "{layer}");
+            let want = reference(layer, &input, &weights, Some(&bias), residual).unwrap();
+            assert_eq!(output, want, "{layer}");
+        }
+
+        // Three branches, two of them in one buffer, the input a part of a larger tensor.
+        let branch = |k| image(24, k, layout).activation(Activation::Relu);
+        let part = |first| View::of_channels(layout, 90, first, 6, 7);
+        let branches = [
+            Branch::new(branch(40)).to(0, part(3)),
+            Branch::new(branch(17)),
+            Branch::new(branch(20)).to(0, part(50)),
+        ];
+        let input = View::of_channels(layout, 30, 2, 6, 7);
+        for threads in [1, 3] {
+            let options = PlanOptions::new().threads(threads);
+            let siblings = Siblings::new(&branches, Some(input), &options).unwrap();
+            let parameters: Vec<(Vec<f32>, Vec<f32>)> =
+                [40, 17, 20].iter().map(|k| (vec![0.25; k * 24], vec![1.0; *k])).collect();
+            let parameters: Vec<Parameters<'_>> =
+                parameters.iter().map(|(w, b)| Parameters::new(w).bias(b)).collect();
+            let packed = siblings.pack(&parameters).unwrap();
+            let x = vec![0.5; 30 * 42];
+            let (mut shared, mut own) = (vec![POISON; 90 * 42], vec![POISON; 17 * 42]);
+            let mut run = || {
+                let outputs = &mut [&mut shared[..], &mut own[..]];
+                siblings.run(&packed, &x, &[], outputs, Pool::Serial).unwrap();
+            };
+            run();
+            assert_eq!(allocations(&mut run), 0, "{layout}, {threads} threads");
+            assert!(own.iter().all(|v| *v == 4.0));
+        }
+    }
 }

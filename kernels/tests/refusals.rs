@@ -3,7 +3,7 @@
 mod case;
 
 use case::Case;
-use pointwise::{Error, Layer, Plan, PlanOptions, Pool};
+use pointwise::{Branch, Error, Layer, Layout, Plan, PlanOptions, Pool, Siblings, View, Views};
 use std::process::Command;
 
 /// The table that the documentation of [`Error`] shows.
@@ -72,6 +72,59 @@ fn run(given: &str) -> Result<(), Error> {
     result
 }
 
+/// Plans with a dense view of which one field is changed, and runs on buffers for dense ones.
+fn views(given: &str) -> Result<(), Error> {
+    let layer = layer(given);
+    let mut views = Views::new();
+    if let Some(change) = given.split_whitespace().nth(1) {
+        let (which, change) = change.split_once('.').unwrap();
+        let (field, value) = change.split_once('=').unwrap();
+        let channels = if which == "input" { layer.c } else { layer.k };
+        let mut view = View::dense(Layout::Nhwc, channels, layer.h, layer.w);
+        let field = match field {
+            "offset" => &mut view.offset,
+            "channel" => &mut view.channel,
+            "pixel" => &mut view.pixel,
+            "row" => &mut view.row,
+            "image" => &mut view.image,
+            _ => panic!("no field `{field}`"),
+        };
+        *field = value.parse().unwrap();
+        views = if which == "input" { views.input(view) } else { views.output(view) };
+    }
+    let plan = Plan::with_views(&layer, &views, &PlanOptions::new())?;
+    let shape = *plan.shape();
+    let packed = plan.pack(&vec![1.0; shape.weights_len], None)?;
+    let mut output = vec![1.0; shape.output_len];
+    let result = plan.run(&packed, &vec![2.0; shape.input_len], None, &mut output, Pool::Serial);
+    assert!(result.is_ok() || output.iter().all(|v| *v == 1.0), "{given}: written");
+    result
+}
+
+fn siblings(given: &str) -> Result<(), Error> {
+    let shared: Vec<usize> = Given(given)
+        .word("shared")
+        .map_or(Vec::new(), |firsts| firsts.split(',').map(|at| at.parse().unwrap()).collect());
+    let layers: Vec<Layer> = given
+        .split_whitespace()
+        .filter(|word| !word.starts_with("shared="))
+        .map(|word| word.parse().unwrap())
+        .collect();
+    let total = layers.iter().map(|layer| layer.k).sum();
+    let branch = |(index, layer): (usize, &Layer)| {
+        let branch = Branch::new(*layer);
+        match shared.get(index) {
+            Some(first) => {
+                let part = View::of_channels(Layout::Nhwc, total, *first, layer.h, layer.w);
+                branch.to(0, part)
+            }
+            None => branch,
+        }
+    };
+    let branches: Vec<Branch> = layers.iter().enumerate().map(branch).collect();
+    Siblings::new(&branches, None, &PlanOptions::new()).map(|_| ())
+}
+
 #[test]
 fn every_row_is_refused_as_it_says() {
     let mut wrong = Vec::new();
@@ -85,6 +138,8 @@ fn every_row_is_refused_as_it_says() {
             }
             "pack" => pack(given).map_err(|e| e.to_string()),
             "run" => run(given).map_err(|e| e.to_string()),
+            "views" => views(given).map_err(|e| e.to_string()),
+            "siblings" => siblings(given).map_err(|e| e.to_string()),
             "environment" => planned_under(given),
             _ => panic!("no call `{call}`"),
         };

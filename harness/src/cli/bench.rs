@@ -39,6 +39,7 @@ use std::time::Duration;
   pointwise bench --layer nhwc/n1c512h14w14k24/bias+relu --kernel '.'
   pointwise bench --network inception_v3 --contender 'pointwise|onednn' --isa avx2 --time 1
   pointwise bench --layer c64h56w56k256 --json | jq .gflops
+  pointwise bench --siblings --network 'googlenet|inception_v3'
   pointwise bench --pass --network 'resnet50|googlenet' --threads 2 -o pass.jsonl")]
 pub(super) struct Args {
     /// Write the records, as JSON lines, to FILE, and the environment beside it
@@ -65,6 +66,11 @@ pub(super) struct Args {
     /// what the pass before left in them, or with `--cache cold` nothing.
     #[arg(long)]
     pass: bool,
+
+    /// Measure the layers that read one input, such as the 1×1 branches of an Inception module:
+    /// one after another and together (`pointwise-siblings`), each group by itself
+    #[arg(long, conflicts_with_all = ["pass", "setup"])]
+    pub(super) siblings: bool,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -77,7 +83,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
-    if args.pass {
+    if args.pass || args.siblings {
         return pass::run(args, options, output);
     }
     options.refuse_passes()?;

@@ -140,7 +140,7 @@ fn print(comparison: &Comparison, output: &mut Output) -> Result<(), Failure> {
     }
     output.table(&table)?;
     let mut means = Table::default()
-        .text("\nOverall")
+        .text("overall")
         .text("setting")
         .figure("layers")
         .figure("B ÷ A")
@@ -151,6 +151,7 @@ fn print(comparison: &Comparison, output: &mut Output) -> Result<(), Failure> {
         let (contender, setting) = (mean.contender.clone(), mean.setting.to_string());
         means.row([contender, setting, mean.layers.to_string(), ratio, interval, word]);
     }
+    output.line("")?;
     output.table(&means)?;
     let noise = &comparison.noise;
     let (percent, drift) = (100.0 * noise.noise, 100.0 * noise.drift.exp_m1());

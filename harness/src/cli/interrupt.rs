@@ -14,6 +14,16 @@ pub(crate) fn install() -> Result<Interrupt, Failure> {
         .map_err(|error| Failure::Machine { what: "cannot catch signals", why: error.to_string() })
 }
 
+/// Lets a write beyond the limit on a file's size (`ulimit -f`) fail like one to a full disk,
+/// which is told, instead of killing the process.
+pub(crate) fn outlive_file_limits() {
+    #[cfg(unix)]
+    {
+        // Without the handler the process dies of such a write, as any other would.
+        let _ = flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    }
+}
+
 /// Remembers the signal that asked the process to stop. A second one ends it at once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt {

@@ -13,6 +13,7 @@ mod fault;
 mod field;
 mod files;
 mod gate;
+mod history;
 mod interrupt;
 mod list;
 mod options;
@@ -89,6 +90,7 @@ enum Command {
     Pick(pick::Args),
     Predict(predict::Args),
     Gate(gate::Args),
+    History(history::Args),
     #[command(hide = true)]
     GateWorker(worker::Args),
 }
@@ -108,6 +110,7 @@ impl Command {
             Command::Pick(args) => pick::run(args, options, output),
             Command::Predict(args) => predict::run(args, options, output),
             Command::Gate(args) => gate::run(args, options, output),
+            Command::History(args) => history::run(args, options, output),
             Command::GateWorker(_) => worker::run(options),
         }
     }
@@ -146,6 +149,7 @@ pub(crate) fn main() -> ExitCode {
             return failure.exit_code();
         }
     };
+    interrupt::outlive_file_limits();
     let mut output = Output::new(cli.options.json);
     let result = run(cli, &mut output);
     let result = result.and_then(|outcome| match output.finish() {

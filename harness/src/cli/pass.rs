@@ -22,7 +22,6 @@ use pointwise_harness::record::{Record, Subject};
 use pointwise_harness::sidecar::Watch;
 use rayon::ThreadPool;
 use std::sync::PoisonError;
-use std::time::Duration;
 
 /// The seed of the data that is timed.
 const SEED: u64 = 1;
@@ -65,6 +64,10 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<Outcome, Failure> {
     let cache = match options.cache {
+        _ if args.siblings => {
+            options.refuse_passes()?;
+            options.cache()
+        }
         None | Some(Cache::Network) => Cache::Network,
         Some(Cache::Cold | Cache::NetworkCold) => Cache::NetworkCold,
         Some(Cache::Hot) => {
@@ -73,19 +76,29 @@ pub(super) fn run(
         }
     };
     if !options.layer.is_empty() {
-        let why = "a pass runs whole networks: choose with --network, not --layer";
+        let why = "passes and groups are of whole networks: choose with --network, not --layer";
         return Err(Failure::Usage(why.to_owned()));
     }
-    let networks = networks(options)?;
+    let mut networks = networks(options)?;
+    if args.siblings {
+        networks = groups(networks);
+        if networks.is_empty() {
+            let why = "no layers of these networks read one input";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+    }
     let field = field::contenders(options, Preset::Pass)?;
     let present = fault::planted(field.present()?);
     let mut writer = args.file.as_deref().map(bench::open).transpose()?;
     field.tell_absent(options);
     let interrupt = interrupt::install()?;
     let settings = match args.quick {
-        true => Settings::quick(cache).budget(Duration::from_millis(250)),
-        false => Settings::thorough(cache).budget(Duration::from_millis(1500)),
+        true => Settings::quick(cache),
+        false => Settings::thorough(cache),
     };
+    // A pass takes as long as several samples of a layer.
+    let longer = settings.budget * if cache.is_pass() { 5 } else { 1 };
+    let settings = settings.budget(longer);
     let settings = args.time.map_or(settings.clone(), |time| settings.budget(time));
     let threads = options.threads();
     if threads > cpus() {
@@ -176,6 +189,20 @@ fn networks(options: &Options) -> Result<Vec<(String, Layout, Vec<Step>)>, Failu
         .collect()
 }
 
+/// Each group of layers that read one input, once, as if it were a network of its own.
+fn groups(networks: Vec<(String, Layout, Vec<Step>)>) -> Vec<(String, Layout, Vec<Step>)> {
+    let mut groups: Vec<(String, Layout, Vec<Step>)> = Vec::new();
+    for (network, layout, steps) in networks {
+        for step in steps.into_iter().filter(|step| step.layers.len() > 1) {
+            let group = (network.clone(), layout, vec![step]);
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+    }
+    groups
+}
+
 /// What all networks of a run have in common.
 struct Run<'r> {
     options: &'r Options,
@@ -249,6 +276,13 @@ impl Run<'_> {
                 prepacked: contender.prepacks(),
                 verified: true,
             };
+            if !self.cache.is_pass() {
+                // A group by itself.
+                let group = parts(pass.steps(), &units).swap_remove(0);
+                let subject = subject(&group.name, group.layer, &common(&kernels));
+                network.rows.push(Row::new(subject, summary, None, ceilings)?);
+                continue;
+            }
             let layers: Vec<Layer> = pass.layers().copied().collect();
             let whole = subject("", layers[0], "");
             let mut rows = vec![Row::new(whole, summary, Some(layers), ceilings)?];
@@ -260,15 +294,10 @@ impl Run<'_> {
                 };
                 let ns = times.iter().map(mean).collect();
                 let Some(summary) = (Samples { ns, iterations: 1 }).summary() else { continue };
-                let kernel = match &part.units[..] {
-                    [one] => kernels[*one].as_str(),
-                    [one, rest @ ..] if rest.iter().all(|u| kernels[*u] == kernels[*one]) => {
-                        kernels[*one].as_str()
-                    }
-                    _ => "",
-                };
+                let own: Vec<String> = part.units.iter().map(|u| kernels[*u].clone()).collect();
+                let kernel = common(&own);
                 rows.push(Row::new(
-                    subject(&part.name, part.layer, kernel),
+                    subject(&part.name, part.layer, &kernel),
                     summary,
                     None,
                     ceilings,
@@ -303,6 +332,14 @@ struct Part {
     units: Vec<usize>,
     /// How often it occurs.
     runs: usize,
+}
+
+/// The kernel that all have in common, or nothing.
+fn common(kernels: &[String]) -> String {
+    match kernels {
+        [first, rest @ ..] if rest.iter().all(|kernel| kernel == first) => first.clone(),
+        _ => String::new(),
+    }
 }
 
 /// The layers that are run by themselves and the groups, together or not, in order.

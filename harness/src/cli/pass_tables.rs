@@ -44,8 +44,9 @@ pub(super) fn print(networks: &[Network], output: &mut Output) -> Result<(), Fai
             ]);
         }
     }
+    let passes = !table.is_empty();
     output.table(&table)?;
-    groups(networks, output)?;
+    groups(networks, passes, output)?;
     for network in networks {
         layers(network, output)?;
     }
@@ -57,10 +58,18 @@ impl Network {
         let mut records = self.rows.iter().map(|row| &row.record);
         records.find(|record| record.contender == contender && record.layer == layer)
     }
+
+    /// The fastest of those that are not ours.
+    fn best_other(&self, layer: &str) -> Option<&Record> {
+        let others = self.rows.iter().map(|row| &row.record).filter(|record| {
+            record.layer == layer && ![OURS, SIBLINGS].contains(&record.contender.as_str())
+        });
+        others.min_by(|a, b| a.ns_median.total_cmp(&b.ns_median))
+    }
 }
 
 /// One after another against together.
-fn groups(networks: &[Network], output: &mut Output) -> Result<(), Failure> {
+fn groups(networks: &[Network], passes: bool, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::default()
         .text("layers that read one input")
         .text("layout")
@@ -70,7 +79,9 @@ fn groups(networks: &[Network], output: &mut Output) -> Result<(), Failure> {
         .figure("apart")
         .figure("together")
         .column("%ceiling", Side::Right, 1)
-        .figure("together ×");
+        .figure("together ×")
+        .column("best other", Side::Left, 4)
+        .column("pointwise ×", Side::Right, 4);
     let mut ratios = Vec::new();
     for network in networks {
         let mut seen: Vec<&str> = Vec::new();
@@ -85,6 +96,7 @@ fn groups(networks: &[Network], output: &mut Output) -> Result<(), Failure> {
                 continue;
             };
             let ratio = apart.ns_median / together.ns_median;
+            let best = network.best_other(&step.name);
             ratios.push(ratio);
             let outputs: Vec<String> =
                 step.layers.iter().map(|entry| entry.layer.k.to_string()).collect();
@@ -100,13 +112,19 @@ fn groups(networks: &[Network], output: &mut Output) -> Result<(), Failure> {
                 time(together.ns_median),
                 format!("{:.1}", 100.0 * together.fraction_of_ceiling),
                 format!("{ratio:.3}"),
+                best.map_or(String::new(), |best| best.contender.clone()),
+                best.map_or(String::new(), |best| {
+                    format!("{:.3}", best.ns_median / apart.ns_median)
+                }),
             ]);
         }
     }
     if table.is_empty() {
         return Ok(());
     }
-    output.line("")?;
+    if passes {
+        output.line("")?;
+    }
     output.table(&table)?;
     let lost = ratios.iter().filter(|ratio| **ratio < 1.0).count();
     output.line(format_args!(
@@ -136,10 +154,7 @@ fn layers(network: &Network, output: &mut Output) -> Result<(), Failure> {
         }
         seen.push(&entry.name);
         let Some(ours) = network.find(OURS, &entry.name) else { continue };
-        let others = network.rows.iter().map(|row| &row.record).filter(|record| {
-            record.layer == entry.name && ![OURS, SIBLINGS].contains(&record.contender.as_str())
-        });
-        let best = others.min_by(|a, b| a.ns_median.total_cmp(&b.ns_median));
+        let best = network.best_other(&entry.name);
         table.row([
             entry.name.clone(),
             entry.layer.to_string(),

@@ -4,7 +4,9 @@ use super::failure::{Failure, Outcome};
 use super::files;
 use super::options::Options;
 use super::output::Output;
+use pointwise_harness::pass::is_group;
 use pointwise_harness::rank::{Field, rank, table};
+use pointwise_harness::record::{self, PASS, Record};
 use std::path::PathBuf;
 
 /// Rank the contenders of a record file: geometric means and weighted network times
@@ -38,6 +40,12 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         let why = "no kernel of ours was measured by itself; `bench --kernel .` does".to_owned();
         return Err(Failure::Content { path: args.files[0].clone(), why });
     }
+    // Passes and groups of layers are compared within themselves.
+    let apart: Vec<Record> = records
+        .iter()
+        .filter(|record| record.layer == PASS || is_group(&record.network, &record.layer))
+        .cloned()
+        .collect();
     for (index, ranking) in rankings.iter().enumerate() {
         if output.json {
             output.row(ranking)?;
@@ -47,6 +55,17 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
             output.line("")?;
         }
         output.line(table(ranking).trim_end())?;
+    }
+    if !apart.is_empty() && !args.kernels {
+        if output.json {
+            apart.iter().try_for_each(|record| output.row(record))?;
+        } else {
+            output.line(format_args!(
+                "{}Passes through networks, and layers that read one input",
+                if rankings.is_empty() { "" } else { "\n" }
+            ))?;
+            output.line(record::table(&apart))?;
+        }
     }
     Ok(Outcome::Fine)
 }

@@ -24,6 +24,7 @@ const LOSSY: f64 = 1.05;
 const WORST: usize = 5;
 
 #[derive(clap::Args, Debug)]
+#[group(skip)] // those of `tune`, which takes these in, have the name
 pub(super) struct Args {
     /// With `--regret`: this many random layers as well, that no tuning has seen
     #[arg(long, default_value_t = 200, value_name = "N")]

@@ -1,6 +1,7 @@
 //! `pointwise tune`: measures candidates on this machine and writes what it learned.
 
 use super::failure::{Failure, Outcome};
+use super::files;
 use super::interrupt;
 use super::options::Options;
 use super::output::{self, Output};
@@ -188,11 +189,7 @@ pub(super) fn pool(threads: usize) -> Result<Option<ThreadPool>, Failure> {
 
 /// Writes the whole profile, or leaves the one written before.
 pub(super) fn write(path: &Path, profile: &Profile) -> Result<(), Failure> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    let part = PathBuf::from(name);
-    std::fs::write(&part, profile.to_string()).map_err(Failure::writing(&part))?;
-    std::fs::rename(&part, path).map_err(Failure::writing(path))
+    files::write(path, profile.to_string().as_bytes())
 }
 
 #[cfg(test)]

@@ -108,7 +108,10 @@ impl Prepared for Bound {
     }
 
     fn kernel(&self) -> String {
-        self.siblings.kernel().name().to_owned()
+        let mut names: Vec<&str> =
+            self.siblings.kernels().map(|(kernel, ..)| kernel.name()).collect();
+        names.dedup();
+        names.join(" + ")
     }
 
     fn setup_times(&self) -> Option<SetupTimes> {

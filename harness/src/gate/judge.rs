@@ -71,7 +71,7 @@ impl Finding {
             let found = percent(self.control.centre);
             Some(format!("the base differs from itself by {found:+.1}%"))
         } else if self.change.high.is_infinite() {
-            Some(format!("{} pairs are too few", self.change.pairs))
+            Some(format!("too few pairs: {}", self.change.pairs))
         } else {
             Some(format!("a slowdown of {:.1}% is not excluded", percent(self.change.high)))
         }
@@ -179,6 +179,6 @@ mod tests {
         assert!(noisy.threshold > 0.06, "{noisy:?}");
         assert_eq!(judged(&pairs(&mut rng, 60, 0.0, 0.002, 0.0)).verdict, Verdict::Slower);
         let few = judge(&changes[..5], &changes[..5], 1, &Limits::default()).unwrap();
-        assert_eq!(few.why().unwrap(), "5 pairs are too few");
+        assert_eq!(few.why().unwrap(), "too few pairs: 5");
     }
 }

@@ -6,7 +6,7 @@
 
 mod order;
 
-pub use order::{OrderError, Step, order};
+pub use order::{OrderError, Step, is_group, order};
 
 use crate::contender::{Buffer, Case, Contender, Prepared, Refusal};
 use crate::data::Fill;

@@ -5,8 +5,9 @@
 //! the module. Every layer is named as often as its multiplicity says. A file without such lines
 //! runs its layers from top to bottom, each as often as it occurs.
 
-use crate::catalog::Entry;
-use std::collections::HashMap;
+use crate::catalog::{Entry, Network, networks};
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 /// Layers that read one input; mostly one.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +100,23 @@ pub fn order(entries: &[Entry], text: &str) -> Result<Vec<Step>, OrderError> {
     Ok(steps)
 }
 
+/// Whether a layer's name in records is that of a group in a network of the catalog.
+pub fn is_group(network: &str, layer: &str) -> bool {
+    static GROUPS: LazyLock<HashSet<(&str, String)>> = LazyLock::new(|| {
+        let of = |network: &'static Network| {
+            let entries: Vec<Entry> = network.entries().cloned().collect();
+            // A test reads the order of every network.
+            let steps = order(&entries, network.text).unwrap_or_default();
+            steps
+                .into_iter()
+                .filter(|step| step.layers.len() > 1)
+                .map(|step| (network.name, step.name))
+        };
+        networks().iter().flat_map(of).collect()
+    });
+    GROUPS.contains(&(network, layer.to_owned()))
+}
+
 /// The steps of one line.
 fn line_of<'w>(
     entries: &[Entry],
@@ -168,7 +186,7 @@ fn reads_alike(a: &Entry, b: &Entry) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{networks, parse};
+    use crate::catalog::parse;
 
     const FILE: &str = "2 a c8h4w4k8\n1 b c8h4w4k16\n1 other c4h4w4k4\n";
 
@@ -235,5 +253,7 @@ mod tests {
         assert_eq!((groups("googlenet"), groups("inception_v3")), (9, 10));
         // Projection and first 1x1 of a stage read the same pixels, unless only one has the stride.
         assert_eq!((groups("resnet50"), groups("resnet50_v1.5")), (4, 1));
+        assert!(is_group("googlenet", "inception_3a") && is_group("resnet50", "conv3_1"));
+        assert!(!is_group("googlenet", "inception_3a.1x1") && !is_group("nin", "inception_3a"));
     }
 }

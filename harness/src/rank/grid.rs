@@ -2,6 +2,7 @@
 
 use crate::catalog::{self, Entry};
 use crate::contender::SIBLINGS;
+use crate::pass::is_group;
 use crate::record::Record;
 use pointwise::{Layer, Layout};
 use serde::Serialize;
@@ -236,12 +237,15 @@ fn usable(record: &Record) -> bool {
 
 /// Arranges records into one grid per setting: hot caches before cold, then fewer threads first,
 /// then NHWC before NCHW. Of two records of the same contender on the same layer the later counts. Records
-/// without a positive time are left out, and so are those of passes through networks.
+/// without a positive time are left out, and so are those of passes through networks and of layers
+/// together that have rows of their own.
 pub fn grids<'a>(records: &'a [Record], known: &Known) -> Vec<Grid<'a>> {
     let mut grids: Vec<Grid<'a>> = Vec::new();
     let mut grid_of: HashMap<Setting, usize> = HashMap::new();
     let mut row_of = HashMap::new();
-    for record in records.iter().filter(|record| usable(record) && !record.is_of_a_pass()) {
+    let is_layer =
+        |record: &&Record| !record.is_of_a_pass() && !is_group(&record.network, &record.layer);
+    for record in records.iter().filter(|record| usable(record)).filter(is_layer) {
         let setting = Setting::of(record);
         let at = *grid_of.entry(setting.clone()).or_insert_with(|| {
             grids.push(Grid { setting, columns: Vec::new(), rows: Vec::new() });

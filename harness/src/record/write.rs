@@ -18,6 +18,8 @@ pub struct Writer {
     partial: PathBuf,
     path: PathBuf,
     rows: usize,
+    /// Bytes of the rows that are whole.
+    whole: u64,
 }
 
 impl Writer {
@@ -34,7 +36,9 @@ impl Writer {
         loop {
             let partial = partial(path, number);
             match OpenOptions::new().append(true).create_new(true).open(&partial) {
-                Ok(file) => return Ok(Writer { file, partial, path: path.to_owned(), rows: 0 }),
+                Ok(file) => {
+                    return Ok(Writer { file, partial, path: path.to_owned(), rows: 0, whole: 0 });
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(FileError::io("write", path, &error)),
             }
@@ -44,7 +48,8 @@ impl Writer {
     /// Adds a row; it is in the file when this returns.
     ///
     /// # Errors
-    /// [`FileError::NotFinite`] for a record that could not be read again, [`FileError::Io`].
+    /// [`FileError::NotFinite`] for a record that could not be read again, [`FileError::Io`]; the
+    /// rows before it are then still whole.
     pub fn append(&mut self, record: &Record) -> Result<(), FileError> {
         for (field, value) in record.figures() {
             if !value.is_finite() {
@@ -59,8 +64,13 @@ impl Writer {
         let io = |error: std::io::Error| FileError::io("write", &self.partial, &error);
         let mut line = serde_json::to_vec(record).map_err(|error| io(error.into()))?;
         line.push(b'\n');
-        self.file.write_all(&line).map_err(io)?;
+        if let Err(error) = self.file.write_all(&line) {
+            // What a full disk took of the row would spoil the rows before it.
+            let _ = self.file.set_len(self.whole);
+            return Err(io(error));
+        }
         self.rows += 1;
+        self.whole += line.len() as u64;
         Ok(())
     }
 

@@ -3,10 +3,12 @@
 mod error;
 pub mod figure;
 pub mod format;
+mod history;
 mod layers;
 mod losses;
 mod machine;
 mod page;
+mod passes;
 mod picks;
 mod repeat;
 mod roof;
@@ -125,6 +127,7 @@ impl Report {
             figures.push(figure);
         }
         let others = figures.len();
+        figures.extend(passes::figure(&self.records));
         for grid in &grids {
             figures.extend(sweep::sweeps(grid, &palette).iter().map(line_chart));
             figures.extend(picks::heat(grid).as_ref().map(heat_map));

@@ -6,7 +6,7 @@ use super::losses::{Losses, Versus, losses, versus};
 use super::machine::{Fact, Finding, Sidecar};
 use super::picks::{self, Picks};
 use super::repeat::repeat;
-use super::{Report, ReportError, layers, sweep, template};
+use super::{Report, ReportError, history, layers, passes, sweep, template};
 use crate::rank::{Field, Grid, OURS, Ranking, Role, Standing, rank_grid};
 use serde::Serialize;
 
@@ -56,6 +56,14 @@ struct Network {
     layers: usize,
     open: bool,
     figures: Vec<Shown>,
+}
+
+/// One setting's curves over the runs.
+#[derive(Serialize)]
+struct Past {
+    setting: String,
+    mean: Option<Shown>,
+    layers: Vec<Shown>,
 }
 
 /// One record in the full table.
@@ -112,6 +120,10 @@ struct Page<'r> {
     networks: Vec<Network>,
     rooflines: Vec<Shown>,
     sweeps: Vec<Shown>,
+    passes: Option<Shown>,
+    pass_rows: Vec<passes::Row>,
+    together: Vec<passes::Together>,
+    histories: Vec<Past>,
     picks: Vec<Picks>,
     heat: Vec<Shown>,
     machine: Vec<Fact>,
@@ -152,7 +164,11 @@ pub(super) fn page(report: &Report) -> Result<String, ReportError> {
         sections: grids.iter().map(|grid| section(grid, &palette)).collect(),
         networks: networks(&grids, &palette),
         rooflines: report.rooflines(&grids).into_iter().map(Shown::from).collect(),
+        passes: passes::figure(&report.records).map(Shown::from),
+        pass_rows: passes::rows(&report.records),
+        together: passes::together(&report.records),
         sweeps: grids.iter().flat_map(curves).map(|c| line_chart(&c).into()).collect(),
+        histories: histories(report, &grids, &palette),
         picks: grids.iter().filter_map(|grid| picks::picks(grid, &report.known)).collect(),
         heat: grids.iter().filter_map(picks::heat).map(|map| heat_map(&map).into()).collect(),
         machine: sidecar.machine(),
@@ -292,6 +308,15 @@ fn networks(grids: &[Grid<'_>], palette: &Palette) -> Vec<Network> {
         }
     };
     names.into_iter().enumerate().map(of).filter(|network| !network.figures.is_empty()).collect()
+}
+
+fn histories(report: &Report, grids: &[Grid<'_>], palette: &Palette) -> Vec<Past> {
+    let past = |history: history::History| Past {
+        setting: history.setting,
+        mean: history.mean.map(|chart| line_chart(&chart).into()),
+        layers: history.layers.iter().map(|chart| line_chart(chart).into()).collect(),
+    };
+    history::histories(report, grids, palette).into_iter().map(past).collect()
 }
 
 fn lines<'r>(grids: &[Grid<'r>], palette: &Palette, report: &Report) -> Vec<Line<'r>> {

@@ -263,3 +263,36 @@ fn picks_are_judged_by_the_best_kernel() {
     // Where the pick is faster than any kernel by itself, its regret is one, not less.
     assert!((picks.regret - miss.regret.powf(0.2)).abs() < 1e-6, "{}", picks.regret);
 }
+
+#[test]
+fn runs_of_several_commits_make_a_history() {
+    let run_of = |started: &str, commit: &str, ns: f64| {
+        let mut environment = environment();
+        environment["started"] = json!(started);
+        environment["build"]["commit"] = json!(commit);
+        let rows = ["a", "b"].map(|layer| record("net", layer, "pointwise", ns));
+        let rows = rows.into_iter().enumerate();
+        // Two layers, not one problem twice.
+        let records = rows.map(|(at, row)| Record { c: row.c + at, ..row }).collect();
+        Run { name: format!("{commit}.jsonl"), environment, records }
+    };
+    let later = run_of("2026-06-02T00:00:00Z", "bbbbbbbbbbbbbbbb", 80.0);
+    let earlier = run_of("2026-06-01T00:00:00Z", "aaaaaaaaaaaaaaaa", 100.0);
+    let page = |runs| Report::new(runs, known()).unwrap().page().unwrap();
+    assert!(!page(vec![later.clone()]).contains("id=\"history\""), "one run has no history");
+
+    let page = page(vec![later, earlier]);
+    let document = parse(&page);
+    let section = by_id(&document, "history");
+    let figures: Vec<_> = section.descendants().filter(|n| n.has_tag_name("figure")).collect();
+    assert_eq!(figures.len(), 3, "the mean and two layers");
+    for figure in figures {
+        let told = text(figure);
+        let (first, last) = (told.find("aaaaaaa").unwrap(), told.find("bbbbbbb").unwrap());
+        assert!(first < last, "in the order of time: {told}");
+        let bands = figure.descendants().filter(|n| {
+            n.attribute("class").is_some_and(|class| class.split(' ').any(|c| c == "band"))
+        });
+        assert_eq!(bands.count(), 1);
+    }
+}

@@ -23,12 +23,14 @@
 //! AVX2), and `M·V` must cover latency × pipes of the multiply-add (8 on most cores).
 
 mod finish;
+mod interleave;
 mod line;
 mod vector;
 
 pub(crate) use finish::Offsets;
+pub(crate) use interleave::{Staged, unstage};
 pub(crate) use line::{Line, LineFn, line};
-pub(crate) use vector::Vector;
+pub(crate) use vector::{End, Vector};
 
 use pulp::{NullaryFnOnce, Simd};
 

@@ -1,0 +1,179 @@
+//! `pointwise history`: the runs kept of a CPU, and each layer from run to run.
+
+use super::failure::{Failure, Outcome};
+use super::files::{self, Run};
+use super::options::Options;
+use super::output::{Output, note};
+use super::results::time;
+use super::table::{Side, Table};
+use pointwise_harness::history::{self, Course, courses, order};
+use pointwise_harness::machine::Cpu;
+use pointwise_harness::sidecar;
+use std::path::{Path, PathBuf};
+
+/// Show each layer from run to run; with --add keep runs for that
+///
+/// Runs are kept in reports/CPU/history/, one file each, named by when it began and its commit.
+/// Without files: the runs kept of this CPU. The filters select among the records. The page shows
+/// the same as curves: `pointwise report reports/CPU/history/*.jsonl`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  pointwise bench --network resnet50 -o run.jsonl && pointwise history --add run.jsonl
+  pointwise history                              this CPU's
+  pointwise history --contender pointwise --network resnet50 --json
+  pointwise history reports/*/history/*.jsonl    must be of one CPU")]
+pub(super) struct Args {
+    /// Record files, as `bench -o` writes them
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Keep the files in the history of the CPU that they were measured on
+    #[arg(long, requires = "files")]
+    add: bool,
+
+    /// Folder that holds a folder for each CPU
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    reports: PathBuf,
+}
+
+pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
+    if args.add {
+        return add(args, options, output);
+    }
+    let paths = match args.files.is_empty() {
+        true => kept(&args.reports)?,
+        false => args.files.clone(),
+    };
+    let runs = files::runs(&paths, options)?;
+    same_cpu(&runs)?;
+    show(&runs, options, output)?;
+    Ok(Outcome::Fine)
+}
+
+/// The runs kept of this CPU.
+fn kept(reports: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let folder = folder(reports, &Cpu::detect());
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    paths.sort();
+    if paths.is_empty() {
+        let why = "it holds no runs; `pointwise history --add FILE` keeps one".to_owned();
+        return Err(Failure::Content { path: folder, why });
+    }
+    Ok(paths)
+}
+
+fn folder(reports: &Path, cpu: &Cpu) -> PathBuf {
+    reports.join(cpu.slug()).join("history")
+}
+
+/// Copies runs, each with its environment, under a name that sorts by time.
+fn add(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
+    // All are read before one is written: a damaged one must not leave half of them added.
+    for run in files::runs(&args.files, options)? {
+        let Some(environment) = &run.environment else {
+            let beside = sidecar::path(&run.path);
+            let why = format!("{} is missing: its CPU and commit are unknown", beside.display());
+            return Err(Failure::Content { path: run.path, why });
+        };
+        let began: String =
+            environment.started.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let name = format!("{began}-{}.jsonl", environment.build.short_commit());
+        let target = folder(&args.reports, &environment.cpu).join(name);
+        if target.exists() {
+            note(format_args!("{} is there already", target.display()));
+            continue;
+        }
+        let copy = |from: &Path, to: &Path| -> Result<(), Failure> {
+            let bytes = std::fs::read(from).map_err(Failure::writing(to))?;
+            files::write(to, &bytes)
+        };
+        copy(&sidecar::path(&run.path), &sidecar::path(&target))?;
+        copy(&run.path, &target)?;
+        match output.json {
+            true => output.row(&serde_json::json!({ "kept": target.display().to_string() }))?,
+            false => output.line(target.display())?,
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+fn same_cpu(runs: &[Run]) -> Result<(), Failure> {
+    let told = |run: &Run| run.environment.as_ref().map(|e| e.cpu.slug());
+    let Some((first, cpu)) = runs.iter().find_map(|run| Some((&run.path, told(run)?))) else {
+        return Ok(());
+    };
+    match runs.iter().find_map(|run| Some((run, told(run).filter(|other| *other != cpu)?))) {
+        None => Ok(()),
+        Some((run, other)) => Err(Failure::Content {
+            path: run.path.clone(),
+            why: format!("it is of {other}, but `{}` of {cpu}", first.display()),
+        }),
+    }
+}
+
+fn show(runs: &[Run], options: &Options, output: &mut Output) -> Result<(), Failure> {
+    let told: Vec<(String, String, String)> = runs
+        .iter()
+        .map(|run| match &run.environment {
+            Some(e) => (e.started.clone(), e.build.short_commit(), e.trust.grade.to_string()),
+            None => (String::new(), "unknown".to_owned(), "unknown".to_owned()),
+        })
+        .collect();
+    let moments: Vec<history::Run<'_>> = runs
+        .iter()
+        .zip(&told)
+        .map(|(run, (started, commit, _))| history::Run { started, commit, records: &run.records })
+        .collect();
+    let courses = courses(&moments, &files::known(options)?);
+    if output.json {
+        return courses.iter().try_for_each(|course| output.row(course));
+    }
+    let mut table = Table::default().text("run").text("commit").text("grade").figure("rows");
+    for at in order(&moments) {
+        let (started, commit, grade) = told[at].clone();
+        table.row([started, commit, grade, runs[at].records.len().to_string()]);
+    }
+    output.table(&table)?;
+    if courses.is_empty() {
+        return output.line("\nNo layer is in two of them.");
+    }
+    output.line("")?;
+    output.table(&layers(&courses))
+}
+
+fn layers(courses: &[Course]) -> Table {
+    let mut table = Table::default()
+        .column("name", Side::Left, 3)
+        .text("layer")
+        .column("setting", Side::Left, 5)
+        .text("contender")
+        .column("runs", Side::Right, 4)
+        .figure("first")
+        .figure("last")
+        .figure("last ÷ first")
+        .figure("last ÷ before")
+        .text("bands");
+    for course in courses {
+        let [first, .., last] = &course.moments[..] else { continue };
+        let (change, apart) = course.last_change();
+        table.row([
+            match course.network.as_str() {
+                "" => course.layer.clone(),
+                network => format!("{network}/{}", course.layer),
+            },
+            course.text.clone().unwrap_or_else(|| course.layer.clone()),
+            course.setting.to_string(),
+            course.contender.clone(),
+            course.moments.len().to_string(),
+            time(first.ns),
+            time(last.ns),
+            format!("{:.3}", last.ns / first.ns),
+            format!("{change:.3}"),
+            if apart { "apart" } else { "overlap" }.to_owned(),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,105 @@
+//! The page's section on history: each layer over the runs, when they are of several commits.
+
+use super::figure::scale::Kind;
+use super::figure::{LineChart, Palette, Point, Series};
+use super::format::{digits, time};
+use super::{Report, Sidecar};
+use crate::history::{Course, Run, courses};
+use crate::rank::{Grid, OURS, geomean};
+
+/// A setting's charts.
+pub(super) struct History {
+    pub(super) setting: String,
+    /// The mean of all layers that every run has.
+    pub(super) mean: Option<LineChart>,
+    /// Each layer.
+    pub(super) layers: Vec<LineChart>,
+}
+
+/// The history of our own plan in each setting; nothing unless runs differ in when they began.
+pub(super) fn histories(report: &Report, grids: &[Grid<'_>], palette: &Palette) -> Vec<History> {
+    let told: Vec<(String, String)> = report
+        .runs
+        .iter()
+        .map(|run| Sidecar(&run.environment))
+        .map(|s| (s.started().unwrap_or_default(), s.commit().unwrap_or_default()))
+        .collect();
+    let mut begun: Vec<&str> = told.iter().map(|(started, _)| started.as_str()).collect();
+    begun.sort_unstable();
+    begun.dedup();
+    if begun.len() < 2 {
+        return Vec::new();
+    }
+    let told = report.runs.iter().zip(&told);
+    let runs: Vec<Run<'_>> = told
+        .map(|(run, (started, commit))| Run { started, commit, records: &run.records })
+        .collect();
+    let all = courses(&runs, &report.known);
+    let of_grid = |grid: &Grid<'_>| {
+        let column = grid.columns.iter().find(|column| column.contender == OURS)?;
+        let ours: Vec<&Course> =
+            all.iter().filter(|c| c.setting == grid.setting && c.contender == OURS).collect();
+        let key = palette.key(column);
+        let chart = |at: usize, title: String, points: Vec<Point>, ticks| LineChart {
+            name: format!("history-{}-{at}", grid.setting.slug()),
+            description: format!("GFLOP/s of pointwise from commit to commit: {title}."),
+            title,
+            x_label: "commit".to_owned(),
+            x_kind: Kind::Linear,
+            x_ticks: ticks,
+            y_label: "GFLOP/s".to_owned(),
+            series: vec![Series { key: key.clone(), points }],
+            ..LineChart::default()
+        };
+        let layers = ours.iter().enumerate().map(|(at, course)| {
+            let name = match course.network.as_str() {
+                "" => course.layer.clone(),
+                network => format!("{network}/{}", course.layer),
+            };
+            chart(at + 1, name, course.moments.iter().map(point).collect(), ticks(course))
+        });
+        let layers: Vec<LineChart> = layers.collect();
+        let mean = mean(&ours, runs.len()).map(|(points, ticks)| {
+            chart(0, format!("Mean of {} layers, {}", ours.len(), grid.setting), points, ticks)
+        });
+        (!layers.is_empty()).then(|| History { setting: grid.setting.to_string(), mean, layers })
+    };
+    grids.iter().filter_map(of_grid).collect()
+}
+
+fn point(moment: &crate::history::Moment) -> Point {
+    Point {
+        x: moment.run as f64,
+        y: moment.gflops,
+        spread: Some(moment.band),
+        tooltip: format!(
+            "{}: {}, {} GFLOP/s ({} to {})",
+            moment.commit,
+            time(moment.ns),
+            digits(moment.gflops),
+            digits(moment.band.0),
+            digits(moment.band.1)
+        ),
+    }
+}
+
+fn ticks(course: &Course) -> Vec<(f64, String)> {
+    let short = |commit: &str| commit.chars().take(7).collect();
+    course.moments.iter().map(|moment| (moment.run as f64, short(&moment.commit))).collect()
+}
+
+/// Points and ticks of the geometric mean over the layers that every run has.
+fn mean(courses: &[&Course], runs: usize) -> Option<(Vec<Point>, Vec<(f64, String)>)> {
+    let whole: Vec<&&Course> = courses.iter().filter(|c| c.moments.len() == runs).collect();
+    let ticks = ticks(whole.first()?);
+    let of = |at: usize| {
+        let mean = |value: &dyn Fn(&crate::history::Moment) -> f64| {
+            geomean(whole.iter().map(|course| value(&course.moments[at])))
+        };
+        let (y, low, high) = (mean(&|m| m.gflops)?, mean(&|m| m.band.0)?, mean(&|m| m.band.1)?);
+        let commit = &whole[0].moments[at].commit;
+        let tooltip = format!("{commit}: {} GFLOP/s, mean of {}", digits(y), whole.len());
+        Some(Point { x: at as f64, y, spread: Some((low, high)), tooltip })
+    };
+    Some(((0..runs).filter_map(of).collect(), ticks))
+}

@@ -1,0 +1,258 @@
+//! Passes through whole networks, and layers that read one input.
+
+use super::figure::{Bar, Columns, Figure, Group, Palette};
+use super::format::{digits, percent, time};
+use super::layers::shape;
+use crate::contender::SIBLINGS;
+use crate::pass::is_group;
+use crate::rank::{Column, OURS, Role};
+use crate::record::{PASS, Record};
+use serde::Serialize;
+use std::fmt::Write;
+
+/// One contender's pass.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Row {
+    network: String,
+    setting: String,
+    contender: String,
+    colour: String,
+    median: f64,
+    spread: f64,
+    gflops: f64,
+    share: f64,
+    ratio: Option<f64>,
+}
+
+/// Layers one after another against together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Together {
+    name: String,
+    shape: String,
+    setting: String,
+    apart: f64,
+    together: f64,
+    ratio: f64,
+}
+
+/// What has to be equal for two rows to be of the same thing: network, layer, batch and setting.
+type Case<'r> = [&'r str; 4];
+
+fn case(record: &Record) -> (Case<'_>, [usize; 2]) {
+    ([&record.network, &record.layer, &record.layout, &record.cache], [record.n, record.threads])
+}
+
+/// Of two rows of one contender the later counts.
+fn latest<'r>(records: &'r [Record], wanted: impl Fn(&Record) -> bool) -> Vec<&'r Record> {
+    let mut rows: Vec<&Record> = Vec::new();
+    for record in records.iter().filter(|record| wanted(record)) {
+        let same =
+            |row: &&mut &Record| row.contender == record.contender && case(row) == case(record);
+        match rows.iter_mut().find(same) {
+            Some(row) => *row = record,
+            None => rows.push(record),
+        }
+    }
+    rows
+}
+
+fn passes(records: &[Record]) -> Vec<&Record> {
+    latest(records, |record| record.is_of_a_pass() && record.layer == PASS)
+}
+
+fn setting(record: &Record) -> String {
+    let batch = if record.n == 1 { String::new() } else { format!(", n{}", record.n) };
+    let caches =
+        if record.cache == "network" { String::new() } else { format!(", {}", record.cache) };
+    format!("{}, {} thr.{caches}{batch}", record.layout.to_uppercase(), record.threads)
+}
+
+fn palette(rows: &[&Record]) -> (Palette, Vec<Column>) {
+    let mut columns: Vec<Column> = Vec::new();
+    for record in rows {
+        if columns.iter().all(|column| column.contender != record.contender) {
+            columns.push(Column {
+                contender: record.contender.clone(),
+                role: Role::of(record),
+                version: record.version.clone(),
+            });
+        }
+    }
+    (Palette::of(&columns), columns)
+}
+
+/// Every pass, case by case, fastest first.
+pub(super) fn rows(records: &[Record]) -> Vec<Row> {
+    let passes = passes(records);
+    let (palette, columns) = palette(&passes);
+    let mut cases: Vec<(Case<'_>, [usize; 2])> = Vec::new();
+    for record in &passes {
+        if !cases.contains(&case(record)) {
+            cases.push(case(record));
+        }
+    }
+    let mut rows = Vec::new();
+    for key in cases {
+        let mut of: Vec<&Record> = passes.iter().copied().filter(|r| case(r) == key).collect();
+        of.sort_by(|a, b| a.ns_median.total_cmp(&b.ns_median));
+        let ours = of.iter().find(|record| record.contender == OURS).map(|record| record.ns_median);
+        rows.extend(of.iter().map(|record| {
+            Row {
+                network: record.network.clone(),
+                setting: setting(record),
+                contender: record.contender.clone(),
+                colour: columns
+                    .iter()
+                    .find(|column| column.contender == record.contender)
+                    .map(|column| palette.key(column).colour())
+                    .unwrap_or_default(),
+                median: record.ns_median,
+                spread: record.ns_mad / record.ns_median,
+                gflops: record.gflops,
+                share: record.fraction_of_ceiling,
+                ratio: ours.map(|ours| record.ns_median / ours),
+            }
+        }));
+    }
+    rows
+}
+
+/// Every group that was measured both ways.
+pub(super) fn together(records: &[Record]) -> Vec<Together> {
+    let rows = latest(records, |record| is_group(&record.network, &record.layer));
+    let of = |contender: &'static str| rows.iter().filter(move |row| row.contender == contender);
+    of(OURS)
+        .filter_map(|apart| {
+            let together = of(SIBLINGS).find(|row| case(row) == case(apart))?;
+            Some(Together {
+                name: format!("{}/{}", apart.network, apart.layer),
+                shape: shape(apart),
+                setting: format!("{}, {}", setting(apart), apart.cache),
+                apart: apart.ns_median,
+                together: together.ns_median,
+                ratio: apart.ns_median / together.ns_median,
+            })
+        })
+        .collect()
+}
+
+/// Shares of the ceiling over whole passes: a group of bars for each network and setting.
+pub(super) fn figure(records: &[Record]) -> Option<Figure> {
+    let passes = passes(records);
+    let first = passes.first()?;
+    let (palette, columns) = palette(&passes);
+    let mut groups: Vec<((Case<'_>, [usize; 2]), Group)> = Vec::new();
+    for record in &passes {
+        let key = case(record);
+        let at = groups.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
+            let group = Group {
+                label: setting(record),
+                name: String::new(),
+                section: record.network.clone(),
+                tooltip: format!("{}: {}", record.network, setting(record)),
+                bars: vec![None; columns.len()],
+                ..Group::default()
+            };
+            groups.push((key, group));
+            groups.len() - 1
+        });
+        let share = |ns: f64| record.fraction_of_ceiling * record.ns_median / ns.max(1e-9);
+        let group = &mut groups[at].1;
+        let column = columns.iter().position(|column| column.contender == record.contender);
+        if let Some(bar) = column.and_then(|column| group.bars.get_mut(column)) {
+            *bar = Some(Bar {
+                share: record.fraction_of_ceiling,
+                low: share(record.ns_median + record.ns_mad),
+                high: share((record.ns_median - record.ns_mad).max(record.ns_min)),
+            });
+        }
+        let _ = write!(
+            group.tooltip,
+            "\n{}: {}, {} GFLOP/s, {} of the ceiling",
+            record.contender,
+            time(record.ns_median),
+            digits(record.gflops),
+            percent(record.fraction_of_ceiling)
+        );
+    }
+    // The networks side by side in each setting would hide what a setting costs a network.
+    groups.sort_by_key(|((_, [n, threads]), group)| (group.section.clone(), *n, *threads));
+    let sentences: Vec<String> =
+        groups.iter().map(|(_, g)| g.tooltip.replace('\n', "; ")).collect();
+    let columns = Columns {
+        name: "passes".to_owned(),
+        title: "All 1×1 layers of a network in order: share of the measured FMA ceiling".to_owned(),
+        description: sentences.join(". "),
+        ceiling: first.ceiling_gflops,
+        keys: columns.iter().map(|column| palette.key(column)).collect(),
+        groups: groups.into_iter().map(|(_, group)| group).collect(),
+    };
+    Some(columns.bars())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+
+    fn pass(contender: &str, network: &str, threads: usize, ns: f64) -> Record {
+        Record {
+            network: network.to_owned(),
+            layer: PASS.to_owned(),
+            contender: contender.to_owned(),
+            cache: "network".to_owned(),
+            threads,
+            ns_median: ns,
+            fraction_of_ceiling: 100.0 / ns,
+            ..record()
+        }
+    }
+
+    #[test]
+    fn passes_are_compared_case_by_case_and_the_later_row_counts() {
+        let records = [
+            record(),
+            pass(OURS, "resnet50", 1, 900.0),
+            pass("onednn", "resnet50", 1, 250.0),
+            pass(OURS, "googlenet", 2, 100.0),
+            pass(OURS, "resnet50", 1, 200.0),
+        ];
+        let rows = rows(&records);
+        let shown: Vec<(&str, &str, Option<f64>)> = rows
+            .iter()
+            .map(|row| (row.network.as_str(), row.contender.as_str(), row.ratio))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("resnet50", OURS, Some(1.0)),
+                ("resnet50", "onednn", Some(1.25)),
+                ("googlenet", OURS, Some(1.0))
+            ]
+        );
+        let svg = figure(&records).unwrap().standalone();
+        assert!(svg.contains("googlenet") && svg.contains("resnet50"), "{svg}");
+        assert!(figure(&[record()]).is_none());
+    }
+
+    #[test]
+    fn groups_are_compared_where_both_ways_were_measured() {
+        let group = |contender: &str, layer: &str, ns| Record {
+            network: "googlenet".to_owned(),
+            layer: layer.to_owned(),
+            contender: contender.to_owned(),
+            ns_median: ns,
+            ..record()
+        };
+        let records = [
+            group(OURS, "inception_3a", 110.0),
+            group(SIBLINGS, "inception_3a", 100.0),
+            group(OURS, "inception_3b", 110.0),
+            group(OURS, "inception_3a.1x1", 110.0),
+            group(SIBLINGS, "inception_3a.1x1", 110.0),
+        ];
+        let rows = together(&records);
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].name.as_str(), rows[0].ratio), ("googlenet/inception_3a", 1.1));
+    }
+}
