@@ -1,6 +1,6 @@
 //! Why a candidate is what it is: lanes filled, tiles, bytes, and what binds its inner loop.
 
-use pointwise::{Candidate, Cpu, Error, Family, Isa, Layer};
+use pointwise::{Candidate, Cpu, Error, Family, Isa, Kernel, Layer};
 use serde::Serialize;
 
 /// A candidate in the terms that kernels are compared by.
@@ -27,13 +27,11 @@ pub fn reasons(layer: &Layer, candidate: &Candidate, cpu: &Cpu) -> Result<Reason
     let kernel = candidate.kernel;
     let (depth, outputs) = (layer.c / layer.groups, layer.k / layer.groups);
     let pixels = layer.n * shape.rows.len() * shape.columns.len();
-    let lanes = kernel.isa().lanes();
-    let (wanted, broadcast, panel) = match kernel.family() {
-        Family::Outputs => (outputs, pixels, kernel.columns().min(outputs)),
-        Family::Pixels => (pixels, outputs, kernel.rows().min(outputs)),
+    let panel = match kernel.family() {
+        Family::Outputs => kernel.columns().min(outputs),
+        Family::Pixels => kernel.rows().min(outputs),
     };
-    let vectors = wanted.div_ceil(lanes);
-    let tiles = vectors.div_ceil(kernel.vectors()) * broadcast.div_ceil(kernel.rows());
+    let (lanes_filled, tiles) = filled(kernel, outputs, pixels);
     let (fma, loads) = match kernel.isa() {
         Isa::Avx512 => (cpu.fma_avx512, cpu.loads_avx512),
         _ => (cpu.fma_narrow, cpu.loads_narrow),
@@ -46,12 +44,24 @@ pub fn reasons(layer: &Layer, candidate: &Candidate, cpu: &Cpu) -> Result<Reason
     ];
     let binds = bounds.into_iter().fold((0.0, ""), |a, b| if b.0 > a.0 { b } else { a }).1;
     Ok(Reasons {
-        lanes_filled: wanted as f64 / (vectors * lanes) as f64,
+        lanes_filled,
         tiles: tiles * layer.groups,
         bytes: (shape.weights_len + shape.input_len + shape.output_len) * size_of::<f32>(),
         panel_bytes: panel * depth * size_of::<f32>(),
         binds,
     })
+}
+
+/// Share of the lanes computed that hold a wanted output, and tiles, of one group of a layer.
+pub fn filled(kernel: &Kernel, outputs: usize, pixels: usize) -> (f64, usize) {
+    let (wanted, broadcast) = match kernel.family() {
+        Family::Outputs => (outputs, pixels),
+        Family::Pixels => (pixels, outputs),
+    };
+    let lanes = kernel.isa().lanes();
+    let vectors = wanted.div_ceil(lanes).max(1);
+    let tiles = vectors.div_ceil(kernel.vectors()) * broadcast.div_ceil(kernel.rows());
+    (wanted as f64 / (vectors * lanes) as f64, tiles)
 }
 
 #[cfg(test)]

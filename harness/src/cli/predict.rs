@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         return Ok(Outcome::Fine);
     }
     if found.is_empty() {
-        output::note("no inner loop is let through: `pointwise list kernels`, `pick --help`");
+        output::note("no inner loop is let through: `pointwise list kernels`, `predict --help`");
         return Ok(Outcome::Fine);
     }
     for isa in Isa::ALL {

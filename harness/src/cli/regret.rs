@@ -6,9 +6,9 @@ use super::output::{self, Output};
 use super::progress::Progress;
 use super::table::Table;
 use super::tune::{load, pool, write};
-use pointwise::{Layer, Layout, PlanOptions, Profile};
+use pointwise::{Candidate, Layer, Layout, Plan, PlanOptions, Profile};
 use pointwise_harness::regret::{Case, Judged, Set, choices, judge, random_layers, summary};
-use pointwise_harness::tune::tune;
+use pointwise_harness::tune::{contest, tune};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use std::time::Instant;
 const MOST: u128 = 1_000_000_000;
 /// Seconds between two writes of what was measured.
 const WRITTEN: f64 = 5.0;
+/// A loss that `--again` looks at again.
+const LOSSY: f64 = 1.05;
 /// How many of the worst are told.
 const WORST: usize = 5;
 
@@ -39,6 +41,10 @@ pub(super) struct Args {
     /// What `--regret` measured is kept in FILE, and not measured again if it is there
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
+
+    /// Time the choices that lose more than 5% again, against the fastest few
+    #[arg(long)]
+    again: bool,
 }
 
 pub(super) fn run(
@@ -75,9 +81,11 @@ pub(super) fn run(
             judge(case, &measured, &chosen)
         };
         let mut found = known(&truth);
-        if found.is_none() {
+        let lossy = |judged: &Judged| judged.model.max(judged.profile.unwrap_or(1.0)) > LOSSY;
+        if found.is_none() || args.again && found.as_ref().is_some_and(lossy) {
             if begin.elapsed().as_secs_f64() >= budget || interrupt.asked() {
                 left += 1;
+                judged.extend(found);
                 continue;
             }
             progress.at(case.layer);
@@ -87,7 +95,14 @@ pub(super) fn run(
             let pool = pools.iter().find(|(threads, _)| *threads == case.threads);
             let pool = pool.and_then(|(_, pool)| pool.as_ref());
             let options = plan.clone().threads(case.threads);
-            truth.learn(tune(&case.layer, &options, &chosen, pool)?.measured);
+            if found.is_none() {
+                truth.learn(tune(&case.layer, &options, &chosen, pool)?.measured);
+            } else {
+                let candidates = fastest(case, &options, &truth, &chosen)?;
+                for measured in contest(&case.layer, &options, &candidates, pool)? {
+                    truth.add(measured);
+                }
+            }
             found = known(&truth);
             if let Some(path) = &args.truth
                 && written.elapsed().as_secs_f64() > WRITTEN
@@ -112,6 +127,26 @@ pub(super) fn run(
         output::note(format_args!("{left} of {} left: {how}", cases.len()));
     }
     Ok(interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted))
+}
+
+/// The choices, and the fastest few that are known.
+fn fastest(
+    case: &Case,
+    options: &PlanOptions,
+    truth: &Profile,
+    chosen: &[Candidate],
+) -> Result<Vec<Candidate>, Failure> {
+    let options = options.clone().profile(Arc::new(Profile::new()));
+    let ranked = Plan::candidates(&case.layer, &options)?.ranked;
+    let mut known = truth.of(&case.layer, case.threads).to_vec();
+    known.sort_by(|a, b| a.ns.total_cmp(&b.ns));
+    let mut few = chosen.to_vec();
+    for m in known.iter().take(WORST) {
+        let is =
+            |c: &&Candidate| (c.kernel, c.blocking, c.split) == (m.kernel, m.blocking, m.split);
+        few.extend(ranked.iter().find(is));
+    }
+    Ok(few)
 }
 
 /// A row for each set, layout and number of threads, and one for all of a set.

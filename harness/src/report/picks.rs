@@ -3,7 +3,9 @@
 use super::figure::HeatMap;
 use super::layers::{long_name, shape};
 use super::repeat::repeat;
+use crate::pick::filled;
 use crate::rank::{Grid, Known, OURS, Role, Row, geomean};
+use crate::record::Record;
 use serde::Serialize;
 
 /// A layer whose pick is not the fastest kernel that was timed.
@@ -19,6 +21,8 @@ pub struct Miss {
     pub best: String,
     /// Time of the pick over that of the best.
     pub regret: f64,
+    /// Lanes filled and tiles of both; nothing for a kernel that this program does not have.
+    pub why: Option<String>,
     /// Measures both again.
     pub repeat: String,
 }
@@ -56,6 +60,7 @@ pub fn picks(grid: &Grid<'_>, known: &Known) -> Option<Picks> {
                 pick: pick.kernel.clone(),
                 best: best.contender.clone(),
                 regret,
+                why: why(pick, &pick.kernel, &best.contender),
                 repeat: repeat(pick, &[OURS, &best.contender], known),
             });
         }
@@ -64,6 +69,20 @@ pub fn picks(grid: &Grid<'_>, known: &Known) -> Option<Picks> {
     worst.truncate(SHOWN);
     let setting = grid.setting.to_string();
     Some(Picks { setting, layers: regrets.len(), regret: geomean(regrets)?, worst })
+}
+
+/// How the pick and the best kernel fill their lanes and how many tiles they take; blocking and
+/// caches are left when these do not differ.
+fn why(record: &Record, pick: &str, best: &str) -> Option<String> {
+    let pixels = |size: usize, stride: usize| size.div_ceil(stride.max(1));
+    let pixels = record.n * pixels(record.h, record.stride_h) * pixels(record.w, record.stride_w);
+    let outputs = record.k / record.groups.max(1);
+    let of = |name: &str| {
+        let kernel = pointwise::kernels().iter().find(|kernel| kernel.name() == name)?;
+        let (lanes, tiles) = filled(kernel, outputs, pixels);
+        Some(format!("{:.0}% of the lanes in {} tiles", lanes * 100.0, tiles * record.groups))
+    };
+    Some(format!("{} against {}", of(pick)?, of(best)?))
 }
 
 /// Every kernel's speed on every different layer, as a share of the best kernel's; the plan's

@@ -17,7 +17,7 @@ use super::terms::Terms;
 use crate::cpu::Cpu;
 use crate::drive::Blocking;
 use crate::pixels::{Even, Pixels};
-use crate::{Family, Kernel, Layer};
+use crate::{Family, Isa, Kernel, Layer};
 
 const F32: f64 = 4.0;
 const LINE: f64 = 64.0;
@@ -163,13 +163,11 @@ impl Model<'_> {
                         cycles += self.tiles(&tiles, units, widths.count() as f64);
                     }
                 }
-                // The last panel of a ragged count, through the spill, its last lanes one by one.
+                // The last panel of a ragged count.
                 if ragged != 0 && problem.pixels.output.channel == 1 {
                     let vectors = widths.small as f64;
-                    cycles += units * (terms.finish + terms.panel)
-                        + part as f64
-                            * (vectors * (terms.spilled - terms.vector)
-                                + ragged as f64 * terms.single);
+                    cycles += units * terms.panel
+                        + units * self.partial(part as f64 / units, vectors, ragged);
                 }
                 if blocking.pack {
                     cycles += self.packing(part, units);
@@ -234,9 +232,13 @@ impl Model<'_> {
         (count.div_ceil(step).div_ceil(split.pixels) * step).min(count)
     }
 
-    /// What storing a last vector of which only some lanes are wanted adds to a tile.
+    /// What storing a last vector of which only some lanes are wanted adds to a tile: under a mask
+    /// where the ISA has them, else through the spill, its last lanes one by one.
     fn partial(&self, rows: f64, vectors: f64, lanes: usize) -> f64 {
         let terms = self.terms;
+        if self.kernel.isa() == Isa::Avx512 {
+            return rows * vectors * terms.masked;
+        }
         terms.finish
             + rows * (vectors * (terms.spilled - terms.vector) + lanes as f64 * terms.single)
     }

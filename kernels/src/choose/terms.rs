@@ -15,6 +15,8 @@ pub(crate) struct Terms {
     pub(crate) spilled: f64,
     /// One element stored alone: the lanes past the last whole vector.
     pub(crate) single: f64,
+    /// A vector stored under a mask, beyond what a whole one takes.
+    pub(crate) masked: f64,
     /// One element stored across the lanes, through a transpose.
     pub(crate) across: f64,
     /// One element of a tile with fewer than four rows stored across the lanes.
@@ -71,6 +73,7 @@ impl Terms {
         finish: 4.773,
         spilled: 2.523,
         single: 2.561,
+        masked: 1.0,
         across: 0.266,
         across_few: 0.831,
         lane: 2.537,
@@ -102,7 +105,7 @@ impl Terms {
         macro_rules! fields {
             ($($name:ident)*) => { vec![$((stringify!($name), &mut self.$name)),*] };
         }
-        fields!(tile vector finish spilled single across across_few lane uneven copy channel
+        fields!(tile vector finish spilled single masked across across_few lane uneven copy channel
             transpose gather second leak far_leak scatter run l1_share l2_share l3_share page straddle alias
             block panel write step)
     }
