@@ -86,7 +86,8 @@ impl Parts {
     /// The sizes of that one of `of` parts of the list, the larger sizes first, which adds up to
     /// most; and whether the list's end is in it.
     fn heaviest(self, of: usize) -> (Parts, bool) {
-        let at = |i: usize| self.count() * i / of;
+        // Sums of a layer larger than any memory need not be right, only found.
+        let at = |i: usize| (self.count() as u128 * i as u128 / of as u128) as usize;
         (0..of)
             .map(|i| {
                 let larges = at(i + 1).min(self.larges) - at(i).min(self.larges);
