@@ -416,7 +416,7 @@ impl Model<'_> {
         if pitch == 0 {
             return 1.0;
         }
-        let bytes = pitch * size_of::<f32>();
+        let bytes = pitch.wrapping_mul(size_of::<f32>());
         let power = 1usize << bytes.trailing_zeros().min(12);
         (64.0 / power as f64).min(1.0)
     }
