@@ -86,7 +86,7 @@ impl Parts {
     /// The sizes of that one of `of` parts of the list, the larger sizes first, which adds up to
     /// most; and whether the list's end is in it.
     fn heaviest(self, of: usize) -> (Parts, bool) {
-        // Sums of a layer larger than any memory need not be right, only found.
+        // Wide, since a layer may have more outputs than any memory.
         let at = |i: usize| (self.count() as u128 * i as u128 / of as u128) as usize;
         (0..of)
             .map(|i| {
