@@ -82,7 +82,9 @@ impl Bound {
         let allowed = allowed(&options)?;
         let input_exact = input.is_none();
         let input = input.unwrap_or_else(|| View::dense(layer.layout, layer.c, layer.h, layer.w));
-        let input_needed = input.check("input", [layer.n, layer.c, layer.h, layer.w])?;
+        let sizes = [layer.n, layer.c, layer.h, layer.w];
+        let input_needed = input.check("input", sizes)?;
+        let input = input.settled(input_needed, sizes);
         let mut pixels = Pixels::new(&layer, &shape, input);
         let branches = wanted
             .iter()

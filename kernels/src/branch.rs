@@ -75,7 +75,9 @@ impl Grid {
         let exact = view.is_none();
         let mut view =
             view.unwrap_or_else(|| View::dense(layer.output_layout, layer.k, rows, columns));
-        let needed = view.check(what, [layer.n, layer.k, rows, columns])?;
+        let sizes = [layer.n, layer.k, rows, columns];
+        let needed = view.check(what, sizes)?;
+        view = view.settled(needed, sizes);
         let per_group = layer.k / layer.groups;
         let group = if layer.shuffle {
             let group = view.channel;

@@ -264,7 +264,7 @@ impl Run<'_> {
         let first = Span { count, ..*rest };
         rest.first += count;
         rest.count -= count;
-        rest.input += count * self.pixels.input.pixel;
+        rest.input = rest.input.wrapping_add(count.wrapping_mul(self.pixels.input.pixel));
         first
     }
 

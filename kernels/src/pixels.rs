@@ -59,6 +59,8 @@ impl Pitches {
         if columns == 1 {
             self.pixel = self.row;
         }
+        // The pitch of an only pixel may be 0, which is no step between elements.
+        self.pixel = self.pixel.max(1);
         self
     }
 

@@ -346,9 +346,11 @@ impl fmt::Display for Profile {
         writeln!(f, "cpu {}\nsettings {SETTINGS}", self.cpu)?;
         for Measured { layer, threads, kernel, blocking, split, ns } in self.entries() {
             let pack = if blocking.pack { "packed" } else { "direct" };
+            // A fraction counts where there is little else, and 0 would not be read again.
+            let ns = if *ns < 1000.0 { *ns } else { ns.round() };
             writeln!(
                 f,
-                "{layer} {threads} {} {} {pack} {}x{} {ns:.0}",
+                "{layer} {threads} {} {} {pack} {}x{} {ns}",
                 kernel.name(),
                 blocking.units,
                 split.pixels,

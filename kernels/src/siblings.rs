@@ -324,7 +324,7 @@ fn overlap(a: &Branch, b: &Branch) -> Result<bool, Error> {
             (b, a, b_sizes[1], a_sizes[1])
         };
         let apart = high.offset - low.offset;
-        if apart.is_multiple_of(low.channel) {
+        if low.channel > 0 && apart.is_multiple_of(low.channel) {
             let first = apart / low.channel;
             let sizes = [a_sizes[0], first.saturating_add(high_channels), a_sizes[2], a_sizes[3]];
             if low.check("output", sizes).is_ok() {

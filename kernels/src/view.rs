@@ -73,6 +73,25 @@ impl View {
         self
     }
 
+    /// The same view with a harmless pitch for each axis of one element, where any is allowed:
+    /// one that is no step, or that leads out of the view, would upset sums of offsets that are
+    /// never used.
+    pub(crate) fn settled(mut self, needed: usize, sizes: [usize; 4]) -> View {
+        let [n, channels, rows, columns] = sizes;
+        let axes = [
+            (&mut self.image, n),
+            (&mut self.channel, channels),
+            (&mut self.row, rows),
+            (&mut self.pixel, columns),
+        ];
+        for (pitch, size) in axes {
+            if size == 1 && (*pitch == 0 || *pitch > needed) {
+                *pitch = 1;
+            }
+        }
+        self
+    }
+
     /// Checks the view of a tensor of `[n, channels, rows, columns]` and gives the length that a
     /// buffer must have to hold it.
     ///

@@ -236,3 +236,13 @@ fn errors_are_one_line_whatever_names_they_were_given() {
         }
     }
 }
+
+/// One channel may have any pitch, 0 too.
+#[test]
+fn branches_of_one_channel_at_one_place_overlap() {
+    let layer = Layer::new(2, 1, 1, 2);
+    let view = View { channel: 0, ..View::dense(Layout::Nhwc, 1, 1, 2) };
+    let branches = [Branch::new(layer).to(0, view), Branch::new(layer).to(0, view)];
+    let refused = Siblings::new(&branches, None, &PlanOptions::new()).map(drop);
+    assert_eq!(refused, Err(Error::BranchesOverlap { first: 0, second: 1, buffer: 0 }));
+}

@@ -86,7 +86,8 @@ impl Parts {
     /// The sizes of that one of `of` parts of the list, the larger sizes first, which adds up to
     /// most; and whether the list's end is in it.
     fn heaviest(self, of: usize) -> (Parts, bool) {
-        let at = |i: usize| self.count() * i / of;
+        // Wide, since a layer may have more outputs than any memory.
+        let at = |i: usize| (self.count() as u128 * i as u128 / of as u128) as usize;
         (0..of)
             .map(|i| {
                 let larges = at(i + 1).min(self.larges) - at(i).min(self.larges);
@@ -417,7 +418,7 @@ impl Model<'_> {
         if pitch == 0 {
             return 1.0;
         }
-        let bytes = pitch * size_of::<f32>();
+        let bytes = pitch.wrapping_mul(size_of::<f32>());
         let power = 1usize << bytes.trailing_zeros().min(12);
         (64.0 / power as f64).min(1.0)
     }

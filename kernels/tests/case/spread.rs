@@ -29,6 +29,12 @@ pub(crate) fn view(numbers: &mut Numbers, sizes: Sizes) -> View {
         pitches[axis] = extent + gap;
         extent += (sizes[axis] - 1) * pitches[axis];
     }
+    // The pitch of an axis of one element says nothing.
+    for axis in 0..4 {
+        if sizes[axis] == 1 && numbers.below(2) == 0 {
+            pitches[axis] = [0, usize::MAX, 1 << 40][numbers.below(3)];
+        }
+    }
     let offset = if gaps { numbers.below(9) } else { 0 };
     let [image, channel, row, pixel] = pitches;
     View { offset, channel, pixel, row, image }
