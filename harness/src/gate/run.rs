@@ -153,7 +153,8 @@ pub fn run(
     loop {
         let mut open: Vec<usize> = (0..courses.len()).filter(|i| !courses[*i].settled).collect();
         open.shuffle(&mut rng);
-        if open.is_empty() || progress.stopped() || start.elapsed() >= settings.budget {
+        let late = first_done && start.elapsed() >= settings.budget;
+        if open.is_empty() || progress.stopped() || late {
             break;
         }
         for index in open {
