@@ -150,6 +150,9 @@ fn verify_with_threads_checks_the_same() {
         here.path(),
         &["verify", "--json", "--threads", "2", "--layer", "n3c17h6w6k40/bias", "--layer", SMALL],
     );
+    // A peer that is installed may not take every layout.
+    let of_others = |row: &&Value| row["verdict"] == "refused" && row["contender"] == "xnnpack";
+    let rows: Vec<&Value> = rows.iter().filter(|row| !of_others(row)).collect();
     assert!(rows.len() > 6 && rows.iter().all(|row| row["verdict"] == "right"), "{rows:?}");
 }
 
