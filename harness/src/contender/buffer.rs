@@ -6,11 +6,8 @@ use std::sync::Arc;
 
 /// Bytes of a cache line, and of the widest vector.
 const ALIGN: usize = 64;
-/// Values that may lie before the first line.
+/// Values past the end that may be read (XNNPACK reads up to 16 bytes there).
 const SLACK: usize = ALIGN / size_of::<f32>();
-/// Values past the end that may be read: XNNPACK reads up to 16 bytes there, and oneDNN 3.2 was
-/// seen to fault there in the `im2col` of a strided NCHW layer on two threads.
-const PAST: usize = 1 << 16;
 
 /// `f32` values that start on a cache line. Several contenders' layers may hold one buffer, as the
 /// layers of a network that read one tensor do; whoever writes to it gets a copy of its own.
@@ -26,7 +23,7 @@ struct Storage {
 
 impl Storage {
     fn filled(len: usize, value: f32) -> Self {
-        let values = vec![value; len + SLACK + PAST];
+        let values = vec![value; len + 2 * SLACK];
         // A `Vec<f32>` starts on a multiple of 4, so that the next line is at most 15 away.
         let start = values.as_ptr().align_offset(ALIGN).min(SLACK);
         Storage { values, start, len }

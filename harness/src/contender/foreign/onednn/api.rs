@@ -43,13 +43,16 @@ pub(super) const QUERY_IMPLEMENTATION: c_int = 8;
 pub(super) const QUERY_SRC: c_int = 129;
 pub(super) const QUERY_WEIGHTS: c_int = 131;
 pub(super) const QUERY_DST: c_int = 133;
+pub(super) const QUERY_SCRATCHPAD: c_int = 136;
 pub(super) const ARG_SRC: c_int = 1;
 pub(super) const ARG_SRC_1: c_int = 2;
 pub(super) const ARG_DST: c_int = 17;
 pub(super) const ARG_WEIGHTS: c_int = 33;
 pub(super) const ARG_BIAS: c_int = 41;
+pub(super) const ARG_SCRATCHPAD: c_int = 80;
 /// The first post-op's arguments, to which their own index is added.
 pub(super) const ARG_POST_OP_0: c_int = 32768;
+pub(super) const SCRATCHPAD_USER: c_int = 1;
 const ENGINE_CPU: c_int = 1;
 const ISA_AVX2: c_int = 0x7;
 const ISA_AVX512: c_int = 0x1ef;
@@ -93,6 +96,7 @@ functions! {
     dnnl_memory_destroy(Handle) -> c_int;
     dnnl_primitive_attr_create(*mut Handle) -> c_int;
     dnnl_primitive_attr_set_post_ops(Handle, Handle) -> c_int;
+    dnnl_primitive_attr_set_scratchpad_mode(Handle, c_int) -> c_int;
     dnnl_primitive_attr_destroy(Handle) -> c_int;
     dnnl_post_ops_create(*mut Handle) -> c_int;
     dnnl_post_ops_append_eltwise(Handle, c_int, f32, f32) -> c_int;

@@ -89,7 +89,9 @@ impl<'a> Convolution<'a> {
         let second = match apart {
             true => {
                 let description = describe_epilogue(api, &layer, &chosen(api::QUERY_DST)?)?;
-                Some((api.primitive(&description)?, api.implementation(&description)))
+                let scratchpad = scratchpad(api, &description)?;
+                let implementation = api.implementation(&description);
+                Some((api.primitive(&description)?, implementation, scratchpad))
             }
             false => None,
         };
@@ -126,13 +128,19 @@ impl<'a> Convolution<'a> {
             }
             inputs.push(residual);
         }
+        if let Some(scratchpad) = scratchpad(api, &description)? {
+            first.push(scratchpad.argument(api::ARG_SCRATCHPAD));
+            inputs.push(scratchpad);
+        }
         let implementation = api.implementation(&description);
         let mut steps = vec![Step { primitive, implementation, arguments: first }];
-        steps.extend(second.map(|(primitive, implementation)| Step {
-            primitive,
-            implementation,
-            arguments: then,
-        }));
+        if let Some((primitive, implementation, scratchpad)) = second {
+            if let Some(scratchpad) = scratchpad {
+                then.push(scratchpad.argument(api::ARG_SCRATCHPAD));
+                inputs.push(scratchpad);
+            }
+            steps.push(Step { primitive, implementation, arguments: then });
+        }
         Ok(Convolution {
             api,
             stream,
@@ -243,6 +251,17 @@ fn describe<'a>(
     }
 }
 
+/// The memory that a primitive works in, if it needs any.
+fn scratchpad<'a>(
+    api: &'a Api,
+    description: &PrimitiveDescription<'_>,
+) -> Result<Option<Tensor<'a>>, Refusal> {
+    let needed = api.chosen(description, api::QUERY_SCRATCHPAD)?;
+    // SAFETY: the description is alive.
+    let bytes = unsafe { (api.f.dnnl_memory_desc_get_size)(needed.handle()) };
+    (bytes > 0).then(|| Tensor::unwritten(api, needed)).transpose()
+}
+
 /// The primitive description of residual and activation, in place.
 fn describe_epilogue<'a>(
     api: &'a Api,
@@ -312,6 +331,10 @@ fn attributes<'a>(
             })?;
         let set = f.dnnl_primitive_attr_set_post_ops;
         api.check("attributes", set(attributes.handle(), ops.handle()))?;
+        // The library's own scratchpad belongs to the thread that made the primitive, and is
+        // none, or too small, on another thread of the pool.
+        let set = f.dnnl_primitive_attr_set_scratchpad_mode;
+        api.check("scratchpad", set(attributes.handle(), api::SCRATCHPAD_USER))?;
         Ok(attributes)
     }
 }
