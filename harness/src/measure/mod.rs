@@ -27,6 +27,7 @@ mod progress;
 pub mod roofline;
 mod session;
 mod settings;
+mod spread;
 pub mod stats;
 
 pub use clock::{Clock, Monotonic};

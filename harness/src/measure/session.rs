@@ -4,6 +4,7 @@ use super::clock::{Clock, Monotonic, overhead};
 use super::flush::{Evict, Flush};
 use super::progress::Progress;
 use super::settings::{Cache, Settings};
+use super::spread::spread;
 use super::stats::Samples;
 use crate::contender::{Prepared, Refusal};
 use rand::SeedableRng;
@@ -137,6 +138,7 @@ impl Session {
     /// Takes one sample.
     fn sample(&mut self, racer: &mut Racer<'_, '_>) -> Result<(), Refusal> {
         let start = self.clock.now();
+        spread();
         match &mut self.evict {
             Some(evict) => evict.evict(),
             // Also what starts a peer's workers again after they were settled.
