@@ -108,6 +108,9 @@ pub(crate) unsafe fn tile<S: Vector, const M: usize, const V: usize, const FORM:
 #[inline(always)]
 unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(simd: S, t: &Tile) {
     let lanes = S::F32_LANES;
+    if !t.residual.is_null() {
+        prefetch_residual::<S, M, V>(simd, t);
+    }
     let mut acc = [[simd.splat_f32s(0.0); V]; M];
     // SAFETY: `start` holds M values by row, else V·L; the loop stays within both.
     unsafe {
@@ -155,6 +158,28 @@ unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(s
         let spilled = acc;
         // SAFETY: as above; `finish` keeps to `t.lanes` of them.
         unsafe { finish::finish::<S>(spilled.as_flattened(), V, t) };
+    }
+}
+
+/// Asks for the tile's residual, which is wanted when the reduction is over: it comes from as far
+/// as L3 or memory, and is read nowhere near the reads before it.
+#[inline(always)]
+fn prefetch_residual<S: Vector, const M: usize, const V: usize>(simd: S, t: &Tile) {
+    let line = 64 / size_of::<f32>();
+    match t.y_lanes {
+        Offsets::Adjacent => {
+            for i in 0..M {
+                for j in (0..V * S::F32_LANES).step_by(line) {
+                    simd.prefetch(t.residual.wrapping_add(i * t.y_row + j));
+                }
+            }
+        }
+        Offsets::Every(step) => {
+            for j in 0..t.lanes {
+                simd.prefetch(t.residual.wrapping_add(j * step));
+            }
+        }
+        Offsets::Table(_) => {}
     }
 }
 

@@ -124,6 +124,10 @@ pub(crate) trait Vector: Simd {
         }
     }
 
+    /// Says that the cache line at an address, which may be any, will soon be read.
+    #[inline(always)]
+    fn prefetch(self, _at: *const f32) {}
+
     /// Whether [`load_first`](Vector::load_first) and [`store_first`](Vector::store_first) are one
     /// instruction each.
     const MASKS: bool = false;
@@ -180,6 +184,7 @@ impl Vector for Scalar {
 mod x86 {
     use super::{End, NullaryFnOnce, Vector};
     use core::arch::x86_64::{__m128, __m256, __m256d};
+    use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     use core::arch::x86_64::{_mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
     use pulp::Simd;
     use pulp::x86::{V3, V4};
@@ -315,6 +320,12 @@ mod x86 {
                     let picked = self.sse._mm_shuffle_ps::<0xD8>(a, b);
                     // SAFETY: the caller's 4.
                     unsafe { to.cast::<__m128>().write_unaligned(picked) };
+                }
+
+                #[inline(always)]
+                fn prefetch(self, at: *const f32) {
+                    // SAFETY: a hint, which never faults; every x86-64 CPU has it.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
                 }
 
                 $($more)*
