@@ -133,6 +133,11 @@ unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(s
         for (v, vector) in vectors.iter_mut().enumerate() {
             // SAFETY: within the V·L readable elements of this step.
             *vector = unsafe { load::<S>(b.add(v * lanes)) };
+            if FORM == LINE {
+                // Pixels in lanes are read in place a row of pixels apart, where no hardware
+                // prefetcher follows: the next tile's lie beside these.
+                simd.prefetch(b.wrapping_add((V + v) * lanes));
+            }
         }
         for (i, row) in acc.iter_mut().enumerate() {
             // SAFETY: value `i` of this step, readable by contract.
