@@ -312,6 +312,7 @@ fn pair(
                 Reply::Sampled { ns } if ns.is_finite() && ns > 0.0 => {
                     fastest[role] = fastest[role].min(ns);
                 }
+                Reply::Refused { why } if role == NEW => return Ok(Err(Unfit::Lost(why))),
                 Reply::Refused { why } => return Ok(Err(Unfit::Refused(why))),
                 other => return Err(worker.foreign(format!("it answered {other:?}"))),
             }

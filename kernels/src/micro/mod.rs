@@ -73,6 +73,9 @@ pub(crate) const ROWS: bool = true;
 /// Where the `M` broadcast values of a step lie.
 pub(crate) const LINE: bool = false;
 
+/// Elements that one prefetch brings, on the CPUs that have one here.
+const CACHE_LINE: usize = 64 / size_of::<f32>();
+
 /// Computes one tile.
 ///
 /// # Safety
@@ -133,9 +136,10 @@ unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(s
         for (v, vector) in vectors.iter_mut().enumerate() {
             // SAFETY: within the V·L readable elements of this step.
             *vector = unsafe { load::<S>(b.add(v * lanes)) };
-            if FORM == LINE {
-                // Pixels in lanes are read in place a row of pixels apart, where no hardware
-                // prefetcher follows: the next tile's lie beside these.
+            if FORM == LINE && (v * lanes).is_multiple_of(CACHE_LINE) {
+                // Pixels in lanes may be read in place, each step a plane from the last, where no
+                // hardware prefetcher follows: the next tile's lie beside these. Of a packed
+                // panel these are the next step's, which costs nothing that shows.
                 simd.prefetch(b.wrapping_add((V + v) * lanes));
             }
         }
@@ -170,11 +174,10 @@ unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(s
 /// as L3 or memory, and is read nowhere near the reads before it.
 #[inline(always)]
 fn prefetch_residual<S: Vector, const M: usize, const V: usize>(simd: S, t: &Tile) {
-    let line = 64 / size_of::<f32>();
     match t.y_lanes {
         Offsets::Adjacent => {
             for i in 0..M {
-                for j in (0..V * S::F32_LANES).step_by(line) {
+                for j in (0..V * S::F32_LANES).step_by(CACHE_LINE) {
                     simd.prefetch(t.residual.wrapping_add(i * t.y_row + j));
                 }
             }
