@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # The entry of a micro-kernel in a demangled name: `tile` in module `pointwise::micro`, or an item
-# inside it, whose generic arguments hold the tile's M and V as their first numbers and then
-# whether the broadcast values come from rows or from a line.
+# inside it, whose generic arguments hold the tile's M and V as their first numbers, then whether
+# the broadcast values come from rows or from a line, then whether two rows share the last vector.
 KERNEL = re.compile(r"pointwise::micro::(?:\w+::)*?[Tt]ile\w*(?:::\w+)*(?:::)?<(?P<arguments>[^{}]*)")
 FORM = {"true": "rows", "false": "line"}
 # A registered kernel's name, as the registry spells it; its tile must be among those found.
@@ -91,10 +91,16 @@ class Kernel:
     m: int
     v: int
     form: str
+    half: bool
     functions: list[Function]
 
+    def fmas(self) -> int:
+        """Vector FMAs of a step, each on an accumulator of its own."""
+        return self.m * self.v - (self.m // 2 if self.half else 0)
+
     def tile(self) -> str:
-        return f"{self.isa} {self.m}x{self.v * LANES[self.isa]}"
+        lanes = LANES[self.isa]
+        return f"{self.isa} {self.m}x{self.v * lanes - (lanes // 2 if self.half else 0)}"
 
     def label(self) -> str:
         return f"{self.tile()} {self.form}".rstrip()
@@ -208,9 +214,9 @@ def kernels_of(functions: list[Function]) -> list[Kernel]:
         if len(numbers) < 2:
             continue
         isa = ISA_OF_TOKEN[token[1]]
-        rest = re.findall(r"(?<![\w:])(?:\d+|true|false)(?![\w:])", match["arguments"])[2:]
-        form = " ".join(FORM.get(argument, argument) for argument in rest)
-        key = (isa, numbers[0], numbers[1], form)
+        flags = re.findall(r"(?<![\w:])(?:true|false)(?![\w:])", match["arguments"])
+        form = FORM[flags[0]] if flags else ""
+        key = (isa, numbers[0], numbers[1], form, flags[1:2] == ["true"])
         found.setdefault(key, Kernel(*key, [])).functions.append(function)
     return [found[key] for key in sorted(found)]
 

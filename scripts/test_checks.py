@@ -70,6 +70,16 @@ class InnerLoops(unittest.TestCase):
         self.assertEqual((label, wrong), ("neon 2x4 line", []))
         self.assertEqual(rows[0]["loads_per_step"], 3)
 
+    def test_rows_that_share_a_vector_need_fewer_fmas(self):
+        shared = "\n".join(
+            line.replace("2, 1, {form}", "2, 1, false, {form}") for line in AVX2.splitlines()
+            if "20:" not in line and "24:" not in line) + "\n"
+        label, _, wrong = judge(shared.format(form="true", spill=""), "x86_64")
+        self.assertEqual((label, wrong), ("avx2 2x4 line", []))
+        label, _, wrong = judge(shared.format(form="false", spill=""), "x86_64")
+        self.assertEqual(label, "avx2 2x8 line")
+        self.assertIn("multiple of 2", wrong[0])
+
     def test_a_spill_is_found(self):
         for line in ("  1c:\tvmovups %ymm0,-0x20(%rsp)\n", "  1c:\tvmovaps 0x40(%rsp),%ymm0\n",
                      "  1c:\tvaddps 0x40(%rsp),%ymm5,%ymm5\n"):

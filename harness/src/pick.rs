@@ -61,7 +61,7 @@ pub fn filled(kernel: &Kernel, outputs: usize, pixels: usize) -> (f64, usize) {
     let lanes = kernel.isa().lanes();
     let vectors = wanted.div_ceil(lanes).max(1);
     let tiles = vectors.div_ceil(kernel.vectors()) * broadcast.div_ceil(kernel.rows());
-    (wanted as f64 / (vectors * lanes) as f64, tiles)
+    (wanted as f64 / kernel.lanes_for(wanted).max(1) as f64, tiles)
 }
 
 #[cfg(test)]
@@ -72,12 +72,12 @@ mod tests {
     #[test]
     fn reasons_count_lanes_and_tiles() {
         let cpu = Cpu::named("haswell").unwrap();
-        let layer = Layer::new(32, 12, 6, 1);
+        let layer = Layer::new(32, 14, 6, 1);
         let options = PlanOptions::new().kernel("f32-avx2-ol-6x16");
         let candidate = Plan::candidates_on(&layer, &options, &cpu).unwrap().ranked[0];
         let reasons = reasons(&layer, &candidate, &cpu).unwrap();
-        assert_eq!((reasons.lanes_filled, reasons.tiles), (0.75, 1));
-        assert_eq!(reasons.bytes, 4 * (32 * 12 + 32 * 6 + 12 * 6));
+        assert_eq!((reasons.lanes_filled, reasons.tiles), (0.875, 1));
+        assert_eq!(reasons.bytes, 4 * (32 * 14 + 32 * 6 + 14 * 6));
         assert_eq!(reasons.binds, "multiply-add pipes");
     }
 }

@@ -59,12 +59,21 @@ pub struct Loop {
     pub v: usize,
     /// Where the broadcast values lie: `rows` or `line`.
     pub form: String,
+    /// Whether two rows share the last vector, of which half is wanted.
+    pub half: bool,
     /// Vector loads and broadcasts of a step.
     pub loads_per_step: f64,
     cycles_per_step: BTreeMap<String, f64>,
     bound_cycles_per_step: BTreeMap<String, f64>,
     predicted_cycles_per_step: BTreeMap<String, f64>,
     bound_by: BTreeMap<String, String>,
+}
+
+impl Loop {
+    /// Vector multiply-adds of a step.
+    fn multiply_adds(&self) -> usize {
+        self.m * self.v - if self.half { self.m / 2 } else { 0 }
+    }
 }
 
 /// What is predicted of one inner loop on one CPU.
@@ -116,7 +125,7 @@ impl Predictions {
                     cpu: facts.cpu.clone(),
                     basis: "predicted",
                     cycles_per_step: cycles,
-                    fma_per_cycle: (it.m * it.v) as f64 / cycles,
+                    fma_per_cycle: it.multiply_adds() as f64 / cycles,
                     fma_peak: facts.fma.get(&it.isa).copied().unwrap_or(f64::NAN),
                     bound_by: it.bound_by.get(name).cloned().unwrap_or_default(),
                     llvm_mca_cycles_per_step: of(&it.cycles_per_step),
@@ -145,7 +154,8 @@ impl Predictions {
 /// The kernels whose full tile a loop is.
 fn named(it: &Loop) -> Vec<&'static str> {
     let is = |kernel: &&Kernel| {
-        kernel.isa().to_string() == it.isa && kernel.rows() == it.m && kernel.vectors() == it.v
+        let tile = (kernel.isa().to_string(), kernel.rows(), kernel.vectors());
+        !it.half && tile == (it.isa.clone(), it.m, it.v)
     };
     kernels().iter().filter(is).map(Kernel::name).collect()
 }
@@ -165,7 +175,8 @@ pub fn cpu(name: &str) -> Result<Cpu, Error> {
         return Ok(cpu);
     }
     let mut least: BTreeMap<(Isa, bool, [usize; 2]), f64> = BTreeMap::new();
-    for it in &predictions.loops {
+    // The cost model derives tiles with a shared vector from the whole ones.
+    for it in predictions.loops.iter().filter(|it| !it.half) {
         if let Some(cycles) = it.predicted_cycles_per_step.get(key) {
             let tile = (it.isa.parse::<Isa>()?, it.form == "rows", [it.m, it.v]);
             let least = least.entry(tile).or_insert(f64::INFINITY);

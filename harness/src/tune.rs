@@ -11,6 +11,8 @@
 //! A candidate's time is the lower quartile of its samples in the last of these that it took part
 //! in: what disturbs a sample makes it longer, never shorter.
 
+use crate::contender::Buffer;
+use crate::measure::spread;
 use pointwise::{
     Activation, Candidate, Error, Kernel, Layer, Measured, PackedWeights, Parameters, Plan,
     PlanOptions, Pool, Profile, Split,
@@ -19,7 +21,6 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,14 +50,14 @@ struct Bench<'p> {
     layer: Layer,
     options: PlanOptions,
     pool: Option<&'p rayon::ThreadPool>,
-    input: Vec<f32>,
+    input: Buffer,
     values: Vec<f32>,
     bias: Option<Vec<f32>>,
     slopes: Option<Vec<f32>>,
-    residual: Option<Vec<f32>>,
-    output: Vec<f32>,
+    residual: Option<Buffer>,
+    output: Buffer,
     /// One copy of weights that several read: where in memory it lies is then no difference.
-    weights: HashMap<String, Rc<PackedWeights>>,
+    weights: HashMap<String, Arc<PackedWeights>>,
     timed: Vec<Timed>,
     random: ChaCha8Rng,
 }
@@ -64,7 +65,7 @@ struct Bench<'p> {
 struct Timed {
     candidate: Candidate,
     plan: Plan,
-    weights: Rc<PackedWeights>,
+    weights: Arc<PackedWeights>,
     ns: Vec<f64>,
     /// Whether it took part in the last contest.
     last: bool,
@@ -95,12 +96,12 @@ impl<'p> Bench<'p> {
             layer: *layer,
             options,
             pool,
-            input: vec![0.5; shape.input_len],
+            input: Buffer::filled(shape.input_len, 0.5),
             values: vec![0.25; shape.weights_len],
             bias: layer.bias.then(|| vec![0.1; layer.k]),
             slopes: (layer.activation == Activation::Prelu).then(|| vec![0.1; layer.k]),
-            residual: layer.residual.then(|| vec![0.5; shape.output_len]),
-            output: vec![0.0; shape.output_len],
+            residual: layer.residual.then(|| Buffer::filled(shape.output_len, 0.5)),
+            output: Buffer::filled(shape.output_len, 0.0),
             weights: HashMap::new(),
             timed: Vec::new(),
             random: ChaCha8Rng::seed_from_u64(0),
@@ -119,7 +120,7 @@ impl<'p> Bench<'p> {
                 let mut parameters = Parameters::new(&self.values);
                 parameters.bias = self.bias.as_deref();
                 parameters.slopes = self.slopes.as_deref();
-                let packed = Rc::new(plan.pack_parameters(&parameters)?);
+                let packed = Arc::new(plan.pack_parameters(&parameters)?);
                 // Kernels of one width share them, whatever they are called.
                 let alike = self.weights.values().find(|w| same_packing(w, &packed)).cloned();
                 let packed = alike.unwrap_or(packed);
@@ -132,21 +133,28 @@ impl<'p> Bench<'p> {
         Ok(())
     }
 
-    /// Times the chosen ones in turns, each turn in another order: what ran before matters.
+    /// Times the chosen ones in turns, each turn in another order: what ran before matters. In the
+    /// pool, so that no run begins with waking it from outside.
     fn sample(&mut self, chosen: &[usize], target: f64, turns: usize) -> Result<(), Error> {
+        match self.pool {
+            Some(pool) => pool.install(|| self.turns(chosen, target, turns)),
+            None => self.turns(chosen, target, turns),
+        }
+    }
+
+    fn turns(&mut self, chosen: &[usize], target: f64, turns: usize) -> Result<(), Error> {
         let mut order = chosen.to_vec();
+        let serial = self.pool.is_none();
+        let pool = || if serial { Pool::Serial } else { Pool::Current };
         for _ in 0..turns {
             order.shuffle(&mut self.random);
             for at in &order {
                 let at = *at;
                 let Timed { plan, weights, ns, .. } = &mut self.timed[at];
                 let (input, residual) = (&self.input, self.residual.as_deref());
-                let pool = self.pool;
                 let output = &mut self.output;
-                let mut run = || {
-                    let pool = pool.map_or(Pool::Serial, Pool::In);
-                    plan.run(weights, input, residual, output, pool)
-                };
+                let mut run = || plan.run(weights, input, residual, output, pool());
+                spread();
                 let begin = Instant::now();
                 run()?;
                 let once = begin.elapsed().as_nanos().max(1) as f64;

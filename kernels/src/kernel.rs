@@ -4,7 +4,7 @@
 //! sizes, for tails, come from the ISA's menu of tiles.
 
 use crate::Isa;
-use crate::micro::{LINE, LineFn, ROWS, TileFn, line, tile};
+use crate::micro::{HALF, LINE, LineFn, ROWS, TileFn, WHOLE, line, tile};
 
 /// What the lanes of a kernel's vectors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +70,25 @@ impl Kernel {
         self.vectors
     }
 
+    /// Lanes that its multiply-adds are spent on for `count` values in lanes: those of as many
+    /// vectors as are begun, less half a vector where two rows of a tile share the last one.
+    ///
+    /// ```
+    /// let wide = pointwise::kernels().iter().find(|k| k.name() == "f32-avx512-ol-14x32").unwrap();
+    /// assert_eq!([20, 24, 25].map(|outputs| wide.lanes_for(outputs)), [24, 24, 32]);
+    /// ```
+    pub const fn lanes_for(&self, count: usize) -> usize {
+        let lanes = self.isa.lanes();
+        let vectors = count.div_ceil(lanes);
+        // The last of parts that differ by at most one is among the smaller.
+        let last = match vectors.div_ceil(self.vectors) {
+            0 => 0,
+            parts => vectors / parts,
+        };
+        let padding = vectors * lanes - count;
+        vectors * lanes - if self.has_halves(last) && padding >= lanes / 2 { lanes / 2 } else { 0 }
+    }
+
     /// Whether this CPU runs it.
     pub fn is_available(&self) -> bool {
         self.isa.is_available() && self.menu.pack.is_some()
@@ -79,6 +98,20 @@ impl Kernel {
     pub(crate) fn tile(&self, rows: usize, vectors: usize, in_rows: bool) -> TileFn {
         let menu = if in_rows { self.menu.rows } else { self.menu.line };
         menu[vectors - 1][rows - 1]
+    }
+
+    /// The same for a tile of whose last vector at most half the lanes are wanted, if there is one
+    /// that does less for it.
+    pub(crate) fn half_tile(&self, rows: usize, vectors: usize, in_rows: bool) -> Option<TileFn> {
+        let menu = if in_rows { self.menu.half_rows } else { self.menu.half_line };
+        // Of a single vector the loads are the limit, and half of it takes as many.
+        Some(menu.get(vectors.checked_sub(2)?)?[rows - 1])
+    }
+
+    /// Whether [`half_tile`](Kernel::half_tile) has those of so many vectors, in a build for its
+    /// ISA.
+    pub(crate) const fn has_halves(&self, vectors: usize) -> bool {
+        matches!(self.isa, Isa::Avx2 | Isa::Avx512) && vectors >= 2
     }
 
     /// The function that packs lines.
@@ -146,18 +179,25 @@ registry! {
 }
 
 /// The tiles of one ISA: `[vectors − 1][rows − 1]`, for each form of the broadcast values.
+///
+/// The `half` ones begin with two vectors, the last of which rows share.
 pub(crate) struct Menu {
     rows: &'static [&'static [TileFn]],
     line: &'static [&'static [TileFn]],
+    half_rows: &'static [&'static [TileFn]],
+    half_line: &'static [&'static [TileFn]],
     pack: Option<LineFn>,
 }
 
 /// The menu of one ISA: for each count of vectors, the counts of rows.
 macro_rules! menu {
-    ($token:ty; $($vectors:literal: $($rows:literal)*;)*) => {
+    ($token:ty; $($vectors:literal: $($rows:literal)*;)*
+     $(halves: $($half_vectors:literal: $($half_rows:literal)*;)*)?) => {
         Menu {
-            rows: &[$(&[$(tile::<$token, $rows, $vectors, ROWS>),*]),*],
-            line: &[$(&[$(tile::<$token, $rows, $vectors, LINE>),*]),*],
+            rows: &[$(&[$(tile::<$token, $rows, $vectors, ROWS, WHOLE>),*]),*],
+            line: &[$(&[$(tile::<$token, $rows, $vectors, LINE, WHOLE>),*]),*],
+            half_rows: &[$($(&[$(tile::<$token, $half_rows, $half_vectors, ROWS, HALF>),*]),*)?],
+            half_line: &[$($(&[$(tile::<$token, $half_rows, $half_vectors, LINE, HALF>),*]),*)?],
             pack: Some(line::<$token>),
         }
     };
@@ -175,11 +215,18 @@ static AVX2: Menu = menu! { pulp::x86::V3;
     1: 1 2 3 4 5 6 7 8 9 10 11 12;
     2: 1 2 3 4 5 6;
     3: 1 2 3;
+    halves:
+    2: 1 2 3 4 5 6;
+    3: 1 2 3;
 };
 
 #[cfg(target_arch = "x86_64")]
 static AVX512: Menu = menu! { pulp::x86::V4;
     1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28;
+    2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+    3: 1 2 3 4 5 6 7 8 9;
+    4: 1 2 3 4 5 6;
+    halves:
     2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
     3: 1 2 3 4 5 6 7 8 9;
     4: 1 2 3 4 5 6;
@@ -195,7 +242,8 @@ static NEON: Menu = menu! { pulp::aarch64::Neon;
 
 /// What stands for the menu of an ISA that this build is not for.
 macro_rules! absent {
-    ($($menu:ident)*) => { $(static $menu: Menu = Menu { rows: &[], line: &[], pack: None };)* };
+    ($($menu:ident)*) => { $(static $menu: Menu =
+        Menu { rows: &[], line: &[], half_rows: &[], half_line: &[], pack: None };)* };
 }
 
 #[cfg(not(target_arch = "x86_64"))]

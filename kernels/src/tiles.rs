@@ -102,7 +102,7 @@ impl Run<'_> {
                 )
             };
             let evenly = |step| if step == 1 { Offsets::Adjacent } else { Offsets::Every(step) };
-            let (tile, rows, vectors) = match self.kernel.family() {
+            let (tile, rows, vectors, wanted) = match self.kernel.family() {
                 Family::Outputs => {
                     let tile = Tile {
                         depth,
@@ -121,7 +121,7 @@ impl Run<'_> {
                         lo,
                         hi,
                     };
-                    (tile, unit.span.count, panel.width / lanes)
+                    (tile, unit.span.count, panel.width / lanes, panel.count)
                 }
                 Family::Pixels => {
                     let y_lanes = if unit.uneven && !average {
@@ -151,14 +151,17 @@ impl Run<'_> {
                         lo,
                         hi,
                     };
-                    (tile, panel.width, unit.width / lanes)
+                    (tile, panel.width, unit.width / lanes, unit.span.count)
                 }
             };
+            let half = (vectors * lanes - wanted) * 2 >= lanes;
+            let half = half.then(|| self.kernel.half_tile(rows, vectors, in_rows)).flatten();
+            let compute = half.unwrap_or_else(|| self.kernel.tile(rows, vectors, in_rows));
             // SAFETY: the spans and panels lie inside the tensors (or the buffer) by
             // construction, so every element that the tile addresses does; packed operands are
             // whole panels. The pass and the sums are of the same elements.
             unsafe {
-                self.kernel.tile(rows, vectors, in_rows)(&tile);
+                compute(&tile);
                 if needs_pass {
                     self.finish(&goal, unit, y, [channel, pixel]);
                 }

@@ -35,4 +35,5 @@ pub use flush::{Evict, Flush};
 pub use progress::{Progress, Silent};
 pub use session::Session;
 pub use settings::{Cache, PoolError, Settings, pool};
+pub(crate) use spread::spread;
 pub use stats::{Samples, Summary};

@@ -9,7 +9,7 @@
 /// Sends each thread of the pool that this is called in to a CPU of its own, where there are as
 /// many and the system can; nothing is done outside of a pool, or in one of one thread.
 #[cfg(target_os = "linux")]
-pub(super) fn spread() {
+pub(crate) fn spread() {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     if rayon::current_thread_index().is_none() || rayon::current_num_threads() < 2 {
         return;
@@ -31,7 +31,7 @@ pub(super) fn spread() {
 
 /// Elsewhere the scheduler is trusted.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn spread() {}
+pub(crate) fn spread() {}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {

@@ -100,9 +100,17 @@ impl Parts {
 
     /// Size and how often.
     fn each(self) -> impl Iterator<Item = (usize, f64)> {
-        [(self.small, self.smalls as f64), (self.small + 1, self.larges as f64)]
+        self.each_but(false).map(|(size, count, _)| (size, count))
+    }
+
+    /// Size, how often, and whether it is the last one, where that is told from the others.
+    fn each_but(self, last: bool) -> impl Iterator<Item = (usize, f64, bool)> {
+        let Parts { small, smalls, larges } = self;
+        let last = usize::from(last && smalls > 0);
+        [(small, smalls - last, false), (small, last, true), (small + 1, larges, false)]
             .into_iter()
-            .filter(|(size, count)| *size > 0 && *count > 0.0)
+            .filter(|(size, count, _)| *size > 0 && *count > 0)
+            .map(|(size, count, last)| (size, count as f64, last))
     }
 }
 
@@ -123,6 +131,8 @@ struct Tiles {
     /// Pixels and outputs that are wanted of it.
     pixels: usize,
     outputs: usize,
+    /// Whether rows share the last vector.
+    half: bool,
 }
 
 /// One candidate's estimate.
@@ -152,7 +162,8 @@ impl Model<'_> {
                 let units = heights.count() as f64 * runs;
                 let (widths, end) = widths.heaviest(split.panels);
                 let ragged = if end { problem.outputs % lanes } else { 0 };
-                for (vectors, wide) in widths.each() {
+                let half = self.halves(ragged, widths.small);
+                for (vectors, wide, half) in widths.each_but(half) {
                     for (rows, high) in heights.each() {
                         let tiles = Tiles {
                             count: wide * high * runs,
@@ -160,6 +171,7 @@ impl Model<'_> {
                             vectors,
                             pixels: rows,
                             outputs: vectors * lanes,
+                            half,
                         };
                         cycles += self.tiles(&tiles, units, widths.count() as f64);
                     }
@@ -187,19 +199,27 @@ impl Model<'_> {
                 let widths = Parts::new(vectors, kernel.vectors());
                 let units = (widths.count() + usize::from(rest > 0)) as f64 * runs;
                 let last = if rest == 0 && run % lanes != 0 { lanes - run % lanes } else { 0 };
+                let half = !in_place && self.halves(run % lanes, widths.small);
                 for (rows, high) in heights.each() {
-                    for (vectors, wide) in widths.each() {
+                    for (vectors, wide, half) in widths.each_but(half) {
                         let tiles = Tiles {
                             count: wide * high * runs,
                             rows,
                             vectors,
                             pixels: vectors * lanes,
                             outputs: rows,
+                            half,
                         };
                         cycles += self.tiles(&tiles, units, panels);
                     }
-                    let mut tail =
-                        Tiles { count: high * runs, rows, vectors: 1, pixels: rest, outputs: rows };
+                    let mut tail = Tiles {
+                        count: high * runs,
+                        rows,
+                        vectors: 1,
+                        pixels: rest,
+                        outputs: rows,
+                        half: false,
+                    };
                     if rest > 0 {
                         cycles += self.tiles(&tail, units, panels);
                         cycles += tail.count * self.partial(rows as f64, 1.0, rest % lanes);
@@ -224,6 +244,12 @@ impl Model<'_> {
         }
         let wake = if split.pixels * split.panels > 1 { self.cpu.wake } else { 0.0 };
         cycles * problem.groups as f64 + wake
+    }
+
+    /// Whether rows share the last vector of a tile of so many, of which so many lanes are wanted.
+    fn halves(&self, lanes: usize, vectors: usize) -> bool {
+        let half = self.kernel.isa().lanes() / 2;
+        (1..=half).contains(&lanes) && self.kernel.has_halves(vectors)
     }
 
     /// Pixels of the largest part.
@@ -254,11 +280,15 @@ impl Model<'_> {
 
         let output = &problem.pixels.output;
         // A step of the reduction.
-        let fmas = m * v;
+        let whole = m * v;
+        let fmas = if tiles.half { whole - (m / 2.0).floor() } else { whole };
         let outputs_in_lanes = kernel.family() == Family::Outputs;
         let rows = outputs_in_lanes && problem.pixels.input.channel == 1;
         let (step, ends) = match cpu.tiles.get(isa, rows, tiles.rows, tiles.vectors) {
-            Some((step, ends)) => (step, ends),
+            // Known of whole vectors: the multiply-adds are fewer, the loads as many.
+            Some((step, ends)) => {
+                ((step * fmas / whole).max(step.min((m + v) / cpu.loads(isa))), ends)
+            }
             None => {
                 let broadcasts = if tiles.vectors == 1 { 0.0 } else { m };
                 let step = (fmas / cpu.fma(isa))
@@ -268,7 +298,7 @@ impl Model<'_> {
                 (step, None)
             }
         };
-        let ends = ends.unwrap_or(fmas * terms.vector);
+        let ends = ends.unwrap_or(whole * terms.vector);
         let core = depth * step;
 
         // Operands: the panel of weights and the unit of input.

@@ -14,6 +14,10 @@
 //! is one chain over the inputs in ascending order, which is what makes the bits the same in
 //! every tile, ISA and layout.
 //!
+//! Where at most half of the last vector's lanes are wanted, that vector is shared by two rows
+//! (`HALF`): the low half of its accumulator is the one's, the high half the other's, and it takes
+//! one multiply-add for both. 24 outputs then cost one and a half vectors, not two.
+//!
 //! Departures from the sketch: the `M` values come either from `M` rows (`ROWS`: NHWC pixels, a
 //! fixed pitch apart, consecutive inputs adjacent) or from one packed or channel-major line
 //! (`LINE`: adjacent, a step apart); and the finished tile goes out directly when all its lanes
@@ -73,6 +77,11 @@ pub(crate) const ROWS: bool = true;
 /// Where the `M` broadcast values of a step lie.
 pub(crate) const LINE: bool = false;
 
+/// Whether two rows share the last vector.
+pub(crate) const HALF: bool = true;
+/// Whether two rows share the last vector.
+pub(crate) const WHOLE: bool = false;
+
 /// Elements that one prefetch brings, on the CPUs that have one here.
 const CACHE_LINE: usize = 64 / size_of::<f32>();
 
@@ -82,50 +91,83 @@ const CACHE_LINE: usize = 64 / size_of::<f32>();
 /// The ISA behind it is available. With `M`, `V` those of the function, `L` the ISA's lanes:
 /// all values that the form reads of `a` and all `V·L` of each step of `b` are readable, `start`
 /// holds `M` or `V·L` values, every element `(i < M, j < lanes)` of `y` is writable by this call
-/// alone, of `residual` readable, and `1 ≤ lanes ≤ V·L`.
+/// alone, of `residual` readable, and `1 ≤ lanes ≤ V·L`. A `HALF` tile computes the first
+/// `V·L − L/2` lanes only: what it stores beyond is unspecified.
 pub(crate) type TileFn = unsafe fn(&Tile);
 
 /// The tile function of one ISA, size and form.
 ///
 /// # Safety
 /// As [`TileFn`] says.
-pub(crate) unsafe fn tile<S: Vector, const M: usize, const V: usize, const FORM: bool>(t: &Tile) {
-    struct Call<'a, S, const M: usize, const V: usize, const FORM: bool>(S, &'a Tile);
-    impl<S: Vector, const M: usize, const V: usize, const FORM: bool> NullaryFnOnce
-        for Call<'_, S, M, V, FORM>
+pub(crate) unsafe fn tile<
+    S: Vector,
+    const M: usize,
+    const V: usize,
+    const FORM: bool,
+    const SHARED: bool,
+>(
+    t: &Tile,
+) {
+    struct Call<'a, S, const M: usize, const V: usize, const FORM: bool, const SHARED: bool>(
+        S,
+        &'a Tile,
+    );
+    impl<S: Vector, const M: usize, const V: usize, const FORM: bool, const SHARED: bool>
+        NullaryFnOnce for Call<'_, S, M, V, FORM, SHARED>
     {
         type Output = ();
         #[inline(always)]
         fn call(self) {
             // SAFETY: the caller of `tile` vouches for the pointers, and `S` exists.
-            unsafe { compute::<S, M, V, FORM>(self.0, self.1) }
+            unsafe { compute::<S, M, V, FORM, SHARED>(self.0, self.1) }
         }
     }
     // SAFETY: the caller vouches that the ISA is available.
     let simd = unsafe { S::assume_available() };
-    simd.call(Call::<S, M, V, FORM>(simd, t));
+    simd.call(Call::<S, M, V, FORM, SHARED>(simd, t));
 }
 
 /// # Safety
 /// As [`TileFn`] says.
 #[inline(always)]
-unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(simd: S, t: &Tile) {
+unsafe fn compute<
+    S: Vector,
+    const M: usize,
+    const V: usize,
+    const FORM: bool,
+    const SHARED: bool,
+>(
+    simd: S,
+    t: &Tile,
+) {
     let lanes = S::F32_LANES;
+    // Vectors that each row has for itself; one more is shared.
+    let own = V - usize::from(SHARED);
     if !t.residual.is_null() {
         prefetch_residual::<S, M, V>(simd, t);
     }
     let mut acc = [[simd.splat_f32s(0.0); V]; M];
-    // SAFETY: `start` holds M values by row, else V·L; the loop stays within both.
+    // What rows 2·i and 2·i + 1 share.
+    let mut pairs = [simd.splat_f32s(0.0); M];
+    // SAFETY: `start` holds M values by row, else V·L; the loops stay within both.
     unsafe {
         if t.start_by_row {
             for (i, row) in acc.iter_mut().enumerate() {
-                *row = [simd.splat_f32s(*t.start.add(i)); V];
+                let start = simd.splat_f32s(*t.start.add(i));
+                *row = [start; V];
+                if SHARED {
+                    let pair = &mut pairs[i / 2];
+                    *pair = if i % 2 == 0 { start } else { simd.beside(*pair, start) };
+                }
             }
         } else {
             for v in 0..V {
-                let start = load::<S>(t.start.add(v * lanes));
+                let start = vector::<S>(simd, t.start.add(v * lanes), v == own);
                 for row in &mut acc {
                     row[v] = start;
+                }
+                if SHARED {
+                    pairs = [start; M];
                 }
             }
         }
@@ -133,9 +175,9 @@ unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(s
     let (mut a, mut b) = (t.a, t.b);
     for _ in 0..t.depth {
         let mut vectors = [simd.splat_f32s(0.0); V];
-        for (v, vector) in vectors.iter_mut().enumerate() {
+        for (v, loaded) in vectors.iter_mut().enumerate() {
             // SAFETY: within the V·L readable elements of this step.
-            *vector = unsafe { load::<S>(b.add(v * lanes)) };
+            *loaded = unsafe { vector::<S>(simd, b.add(v * lanes), v == own) };
             if FORM == LINE && (v * lanes).is_multiple_of(CACHE_LINE) {
                 // Pixels in lanes may be read in place, each step a plane from the last, where no
                 // hardware prefetcher follows: the next tile's lie beside these. Of a packed
@@ -143,18 +185,34 @@ unsafe fn compute<S: Vector, const M: usize, const V: usize, const FORM: bool>(s
                 simd.prefetch(b.wrapping_add((V + v) * lanes));
             }
         }
+        let mut even = simd.splat_f32s(0.0);
         for (i, row) in acc.iter_mut().enumerate() {
             // SAFETY: value `i` of this step, readable by contract.
             let value = unsafe { *a.add(if FORM == ROWS { i * t.a_stride } else { i }) };
             let value = simd.splat_f32s(value);
-            for (sum, vector) in row.iter_mut().zip(&vectors) {
+            for (sum, vector) in row[..own].iter_mut().zip(&vectors) {
                 *sum = simd.mul_add_f32s(value, *vector, *sum);
+            }
+            if SHARED {
+                if i % 2 == 0 {
+                    even = value;
+                }
+                if i % 2 == 1 || i + 1 == M {
+                    let both = simd.beside(even, value);
+                    pairs[i / 2] = simd.mul_add_f32s(both, vectors[own], pairs[i / 2]);
+                }
             }
         }
         // Past the last step these may leave the buffers, so they are moved without a claim to
         // stay inside; they are not read again.
         a = a.wrapping_add(if FORM == ROWS { 1 } else { t.a_stride });
         b = b.wrapping_add(t.b_step);
+    }
+    if SHARED {
+        for (i, row) in acc.iter_mut().enumerate() {
+            let pair = pairs[i / 2];
+            row[own] = if i % 2 == 0 { pair } else { simd.high_half(pair) };
+        }
     }
     if t.lanes == V * lanes && matches!(t.y_lanes, Offsets::Adjacent) {
         // SAFETY: all M × V·L elements are the caller's, lanes adjacent.
@@ -260,6 +318,16 @@ unsafe fn store_masked<S: Vector, const M: usize, const V: usize>(
             }
         }
     }
+}
+
+/// One vector, or half of one in both its halves.
+///
+/// # Safety
+/// So much is readable at `from`.
+#[inline(always)]
+unsafe fn vector<S: Vector>(simd: S, from: *const f32, half: bool) -> S::f32s {
+    // SAFETY: by contract.
+    unsafe { if half { simd.load_half(from) } else { load::<S>(from) } }
 }
 
 /// # Safety

@@ -156,6 +156,28 @@ pub(crate) trait Vector: Simd {
         unsafe { core::ptr::copy_nonoverlapping((&raw const v).cast::<f32>(), to, count) };
     }
 
+    /// Half a vector's elements in the low and again in the high half of one. This and the other
+    /// operations on halves are there for ISAs that register such tiles.
+    ///
+    /// # Safety
+    /// Half as many elements as there are lanes are readable at `from`.
+    #[inline(always)]
+    unsafe fn load_half(self, _from: *const f32) -> Self::f32s {
+        self.splat_f32s(0.0)
+    }
+
+    /// The low half of `low` beside the high half of `high`.
+    #[inline(always)]
+    fn beside(self, low: Self::f32s, _high: Self::f32s) -> Self::f32s {
+        low
+    }
+
+    /// The high half in the place of the low one.
+    #[inline(always)]
+    fn high_half(self, v: Self::f32s) -> Self::f32s {
+        v
+    }
+
     /// `if v < lo { lo } else { v }` in each lane.
     #[inline(always)]
     fn at_least(self, v: Self::f32s, lo: Self::f32s) -> Self::f32s {
@@ -185,6 +207,7 @@ mod x86 {
     use super::{End, NullaryFnOnce, Vector};
     use core::arch::x86_64::{__m128, __m256, __m256d};
     use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    use core::arch::x86_64::{_mm512_broadcast_f32x8, _mm512_mask_blend_ps, _mm512_shuffle_f32x4};
     use core::arch::x86_64::{_mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
     use pulp::Simd;
     use pulp::x86::{V3, V4};
@@ -342,9 +365,47 @@ mod x86 {
             }
         };
     }
-    x86!(V3, {});
+    x86!(V3, {
+        #[inline(always)]
+        unsafe fn load_half(self, from: *const f32) -> Self::f32s {
+            // SAFETY: four elements.
+            let half = unsafe { from.cast::<__m128>().read_unaligned() };
+            pulp::cast(self.avx._mm256_broadcast_ps(&half))
+        }
+
+        #[inline(always)]
+        fn beside(self, low: Self::f32s, high: Self::f32s) -> Self::f32s {
+            pulp::cast(self.avx._mm256_blend_ps::<0xF0>(pulp::cast(low), pulp::cast(high)))
+        }
+
+        #[inline(always)]
+        fn high_half(self, v: Self::f32s) -> Self::f32s {
+            pulp::cast(self.avx._mm256_permute2f128_ps::<0x11>(pulp::cast(v), pulp::cast(v)))
+        }
+    });
     x86!(V4, {
         const MASKS: bool = true;
+
+        #[inline(always)]
+        unsafe fn load_half(self, from: *const f32) -> Self::f32s {
+            // SAFETY: eight elements.
+            let half = unsafe { from.cast::<__m256>().read_unaligned() };
+            // SAFETY: the token says that AVX-512 is there.
+            unsafe { pulp::cast(_mm512_broadcast_f32x8(half)) }
+        }
+
+        #[inline(always)]
+        fn beside(self, low: Self::f32s, high: Self::f32s) -> Self::f32s {
+            // SAFETY: as above.
+            unsafe { pulp::cast(_mm512_mask_blend_ps(0xFF00, pulp::cast(low), pulp::cast(high))) }
+        }
+
+        #[inline(always)]
+        fn high_half(self, v: Self::f32s) -> Self::f32s {
+            let v = pulp::cast(v);
+            // SAFETY: as above.
+            unsafe { pulp::cast(_mm512_shuffle_f32x4::<0xEE>(v, v)) }
+        }
 
         #[inline(always)]
         unsafe fn load_first(self, from: *const f32, count: usize) -> Self::f32s {
