@@ -359,8 +359,13 @@ impl Model<'_> {
         // the reorder window: of what is in memory, a latency for every window of steps.
         let operations = fmas + m + v + 3.0;
         let reach = if straight { 0.0 } else { depth * self.page_wait(operations) };
-        // Output lines are read, and written back once they leave L2.
-        let written = (tiles.pixels * tiles.outputs) as f64 * F32 * terms.write;
+        // Output lines are read, and written back once they leave L2. What does not start on a line
+        // ends in one that another tile has written too.
+        let pitch = if outputs_in_lanes { output.pixel } else { output.channel };
+        let adjacent = if outputs_in_lanes { output.channel == 1 } else { output.pixel == 1 };
+        let begun = if adjacent && pitch % 16 != 0 { m * (LINE - F32) } else { 0.0 };
+        let written =
+            ((tiles.pixels * tiles.outputs) as f64 * F32 + begun * terms.begun) * terms.write;
         let (o2, o3) = bring(written, 0.0, resident(problem.total, l2));
         let first_unit = blocks / units;
         let first_panel = 1.0 / panels;
@@ -379,12 +384,17 @@ impl Model<'_> {
                 let (a2, a3) = bring(unit_bytes, near_unit, l2_unit);
                 let a3 = a3.max(reach * (1.0 - near_unit) * (1.0 - l2_unit));
                 let (b2, b3) = bring(panel, near_panel, l2_panel);
-                let (near, far) = (a2 + b2 + o2, a3 + b3 + o3);
-                let memory = near + far;
+                let memory = a2 + b2 + o2 + a3 + b3 + o3;
                 let leak = if straight { terms.leak } else { terms.scatter };
+                // What is broadcast comes a few values at a time.
+                let (far_a, far_b) = if outputs_in_lanes {
+                    (terms.far_broadcast, terms.far_leak)
+                } else {
+                    (terms.far_leak, terms.far_broadcast)
+                };
+                let far = a3 * far_a + b3 * far_b + o3 * terms.far_leak;
                 let wait = (memory - core).max(0.0)
-                    + memory.min(core)
-                        * (a2 * leak + (b2 + o2) * terms.leak + far * terms.far_leak)
+                    + memory.min(core) * (a2 * leak + (b2 + o2) * terms.leak + far)
                         / memory.max(1e-9);
                 waits += share * wait;
             }
@@ -402,7 +412,6 @@ impl Model<'_> {
         }
         // Rows of the output that a block leaves for the next, far away: what fetches ahead of
         // stores to memory starts anew.
-        let adjacent = if outputs_in_lanes { output.channel == 1 } else { output.pixel == 1 };
         let starts = if adjacent && !outputs_in_lanes {
             blocks / units * m * self.in_memory() * cpu.memory_latency * terms.run
         } else {

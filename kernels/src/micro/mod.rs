@@ -82,6 +82,9 @@ pub(crate) const HALF: bool = true;
 /// Whether two rows share the last vector.
 pub(crate) const WHOLE: bool = false;
 
+/// Steps that broadcast weights are asked for ahead.
+const AHEAD: usize = 16;
+
 /// Elements that one prefetch brings, on the CPUs that have one here.
 const CACHE_LINE: usize = 64 / size_of::<f32>();
 
@@ -172,6 +175,9 @@ unsafe fn compute<
             }
         }
     }
+    // Weights that are broadcast come from memory at a few bytes a cycle, too slowly for hardware
+    // prefetchers to run far enough ahead. Pixels are in L2 by then.
+    let ahead = if t.start_by_row { AHEAD * t.a_stride } else { 0 };
     let (mut a, mut b) = (t.a, t.b);
     for _ in 0..t.depth {
         let mut vectors = [simd.splat_f32s(0.0); V];
@@ -184,6 +190,9 @@ unsafe fn compute<
                 // panel these are the next step's, which costs nothing that shows.
                 simd.prefetch(b.wrapping_add((V + v) * lanes));
             }
+        }
+        if FORM == LINE {
+            simd.prefetch(a.wrapping_add(ahead));
         }
         let mut even = simd.splat_f32s(0.0);
         for (i, row) in acc.iter_mut().enumerate() {
