@@ -19,8 +19,15 @@ const TABLES: &str = include_str!("../refusals.md");
 const BEFORE: &str = "{\"schema\":0}\n";
 /// What lies in the folder for commands to use, and `old`, in which there is a page already.
 const THERE: [&str; 9] = [
-    "before.jsonl", "good.jsonl", "kept.jsonl", "kept.jsonl.env.json", "fifo.jsonl", "old",
-    "steady", "slow", "wild",
+    "before.jsonl",
+    "good.jsonl",
+    "kept.jsonl",
+    "kept.jsonl.env.json",
+    "fifo.jsonl",
+    "old",
+    "steady",
+    "slow",
+    "wild",
 ];
 /// Where a build that is measured by the gate tells that it was asked, for want of another file.
 const ASKED: &str = "asked";
@@ -84,7 +91,8 @@ fn check(event: &str, command: &str, exit: &str, said: &str, left: &str) -> Resu
     furnish(here);
     let mut words = command.split_whitespace();
     // A command may begin with variables.
-    let variables: Vec<(&str, &str)> = words.clone().map_while(|word| word.split_once('=')).collect();
+    let variables: Vec<(&str, &str)> =
+        words.clone().map_while(|word| word.split_once('=')).collect();
     let arguments = words.clone().skip(variables.len()).collect::<Vec<_>>().join(" ");
     let name = words.find(|word| *word == "-o").and(words.next());
 

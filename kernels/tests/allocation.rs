@@ -167,7 +167,9 @@ fn an_allocation_that_fails_is_an_error() {
         let problem = case.problem();
         let (input, weights) = (&problem.input, &problem.weights);
         out_of_memory(starved(LARGE, 0, || convolve(&layer, input, weights, None, None).map(drop)));
-        out_of_memory(starved(LARGE, 0, || reference(&layer, input, weights, None, None).map(drop)));
+        out_of_memory(starved(LARGE, 0, || {
+            reference(&layer, input, weights, None, None).map(drop)
+        }));
         for kernel in case::runnable() {
             let case = Case::forced(layer, kernel, Blocking::MOST_UNITS, true);
             let plan = starved(LARGE, 0, || Plan::new(&layer, &case.options)).unwrap();

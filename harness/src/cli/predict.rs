@@ -56,7 +56,8 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     };
     let found: Vec<Prediction> = all.iter().filter(|p| wanted(p)).cloned().collect();
     if found.is_empty() {
-        let why = "no inner loop is of this CPU, ISA and kernel: leave out --cpu, --isa or --kernel";
+        let why =
+            "no inner loop is of this CPU, ISA and kernel: leave out --cpu, --isa or --kernel";
         return Err(Failure::Usage(why.to_owned()));
     }
     if output.json {
