@@ -3,7 +3,7 @@
 
 use crate::contender::Case;
 use pointwise::{Activation, Error, Isa, Layer, Layout, Parameters};
-use rand::{Rng, RngCore, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt;
 

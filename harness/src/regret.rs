@@ -5,7 +5,7 @@
 //! hundreds of layers can be measured a slice at a time, and made again for another model.
 
 use pointwise::{Candidate, Error, Layer, Layout, Measured, Plan, PlanOptions, Profile};
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 

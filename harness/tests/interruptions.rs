@@ -6,13 +6,59 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+/// Its number, on every Linux.
+const SIGTERM: u32 = 15;
+
 const TABLES: &str = include_str!("../refusals.md");
 /// What lies in the folder under the names that commands write to.
 const BEFORE: &str = "{\"schema\":0}\n";
+/// What lies in the folder for commands to use, and `old`, in which there is a page already.
+const THERE: [&str; 9] = [
+    "before.jsonl",
+    "good.jsonl",
+    "kept.jsonl",
+    "kept.jsonl.env.json",
+    "fifo.jsonl",
+    "old",
+    "steady",
+    "slow",
+    "wild",
+];
+/// Where a build that is measured by the gate tells that it was asked, for want of another file.
+const ASKED: &str = "asked";
+
+/// A build that answers the gate as a worker does, with times in ns that the shell works out.
+fn build(folder: &Path, name: &str, ns: &str) {
+    let ready = r#"{"ready":{"protocol":1,"kernel":"k","commit":"abc","run_ns":1000.0}}"#;
+    let script = format!(
+        "#!/bin/sh\nn=0\nwhile read -r line; do case $line in\n*prepare*) echo '{ready}';;\n\
+         *) n=$((n + 1)); echo nhwc >> {ASKED}; echo \"{{\\\"sampled\\\":{{\\\"ns\\\":{ns}.0}}}}\";;\n\
+         esac; done\n"
+    );
+    let path = folder.join(name);
+    fs::write(&path, script).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("made executable");
+}
+
+/// Makes what lies in the folder before a command.
+fn furnish(here: &Path) {
+    let write = |name: &str, text: &str| fs::write(here.join(name), text).expect("written");
+    write("before.jsonl", BEFORE);
+    write("good.jsonl", include_str!("fixtures/one.jsonl"));
+    write("kept.jsonl", include_str!("fixtures/report/run.jsonl"));
+    write("kept.jsonl.env.json", include_str!("fixtures/report/run.env.json"));
+    fs::create_dir(here.join("old")).expect("made");
+    write("old/index.html", BEFORE);
+    build(here, "steady", "1000");
+    build(here, "slow", "1200");
+    // Never settled: its times have nothing to do with one another.
+    build(here, "wild", "$((1000 + (n + $$) * 7919 % 1009))");
+}
 
 /// The rows of the table whose first column is `what happens`, each as its cells.
 fn rows() -> Vec<Vec<&'static str>> {
@@ -25,7 +71,7 @@ fn rows() -> Vec<Vec<&'static str>> {
 fn what_ends_a_command_early_loses_nothing() {
     let mut wrong = Vec::new();
     let rows = rows();
-    assert!(rows.len() >= 12, "{} rows", rows.len());
+    assert!(rows.len() >= 40, "{} rows", rows.len());
     for row in &rows {
         let [event, command, exit, said, left] = row[..] else { panic!("{row:?}") };
         println!("{event}: {command}");
@@ -42,9 +88,13 @@ fn what_ends_a_command_early_loses_nothing() {
 fn check(event: &str, command: &str, exit: &str, said: &str, left: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let here = folder.path();
-    fs::write(here.join("before.jsonl"), BEFORE).expect("written");
-    fs::write(here.join("good.jsonl"), include_str!("fixtures/one.jsonl")).expect("written");
-    let name = command.split_whitespace().last().unwrap_or_default();
+    furnish(here);
+    let mut words = command.split_whitespace();
+    // A command may begin with variables.
+    let variables: Vec<(&str, &str)> =
+        words.clone().map_while(|word| word.split_once('=')).collect();
+    let arguments = words.clone().skip(variables.len()).collect::<Vec<_>>().join(" ");
+    let name = words.find(|word| *word == "-o").and(words.next());
 
     let mut limits = String::new();
     if let Some(bytes) = event.strip_prefix("no file above ") {
@@ -52,7 +102,7 @@ fn check(event: &str, command: &str, exit: &str, said: &str, left: &str) -> Resu
         limits = format!("ulimit -f {blocks} && ");
     }
     let program = env!("CARGO_BIN_EXE_pointwise");
-    let mut script = format!("{limits}exec \"$POINTWISE_TEST_PROGRAM\" {command}");
+    let mut script = format!("{limits}exec \"$POINTWISE_TEST_PROGRAM\" {arguments}");
     let mut shell = Command::new("sh");
     if event == "full disk" {
         if !may_mount() {
@@ -67,30 +117,44 @@ fn check(event: &str, command: &str, exit: &str, said: &str, left: &str) -> Resu
     for variable in ["POINTWISE_KERNEL", "POINTWISE_ISA", "POINTWISE_PLANT_FAULT"] {
         shell.env_remove(variable);
     }
+    shell.envs(variables);
     shell.stdout(Stdio::piped()).stderr(Stdio::piped());
     if event == "standard output full" {
         shell.stdout(fs::File::options().write(true).open("/dev/full").expect("a device"));
     }
-    if event == "standard error closed" {
+    if event.ends_with("closed") {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        shell.stderr(writer);
+        match event {
+            "standard error closed" => shell.stderr(writer),
+            _ => shell.stdout(writer),
+        };
     }
-    if event == "records that never come" {
+    if event.ends_with("no records come") {
         let made = Command::new("mkfifo").arg(here.join("fifo.jsonl")).status();
         assert!(made.expect("mkfifo is there").success());
     }
     let mut child = shell.spawn().expect("the program starts");
     match event {
         "SIGINT" | "SIGTERM" | "SIGKILL" => {
-            let progress = here.join(if name.ends_with(".jsonl") {
-                format!("{name}.partial")
-            } else {
-                name.to_owned()
-            });
-            wait_for(&mut child, || {
-                let text = fs::read_to_string(&progress).unwrap_or_default();
-                text.lines().filter(|line| line.contains("nhwc")).count() >= 2
+            let progress = match name {
+                Some(name) if name.ends_with(".jsonl") => Some(format!("{name}.partial")),
+                Some(name) => Some(name.to_owned()),
+                None => command.contains("--base").then(|| ASKED.to_owned()),
+            };
+            let status = format!("/proc/{}/status", child.id());
+            wait_for(&mut child, || match &progress {
+                Some(progress) => {
+                    let text = fs::read_to_string(here.join(progress)).unwrap_or_default();
+                    text.lines().filter(|line| line.contains("nhwc")).count() >= 2
+                }
+                // It writes nothing while it works; but it waits for signals when it does.
+                None => {
+                    let status = fs::read_to_string(&status).unwrap_or_default();
+                    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+                    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+                    mask.is_some_and(|mask| mask >> (SIGTERM - 1) & 1 == 1)
+                }
             })?;
             send(&child, event);
         }
@@ -99,10 +163,10 @@ fn check(event: &str, command: &str, exit: &str, said: &str, left: &str) -> Resu
             let mut line = String::new();
             BufReader::new(stdout).read_line(&mut line).expect("a line");
         }
-        "records that never come" => {
+        _ if event.ends_with("no records come") => {
             // Once it has opened the file it reads, and gets nothing.
             let writer = fs::File::options().write(true).open(here.join("fifo.jsonl"));
-            send(&child, "SIGTERM");
+            send(&child, event.split_whitespace().next().unwrap_or_default());
             child.wait().expect("it ends");
             drop(writer);
         }
@@ -143,7 +207,7 @@ fn left_behind(here: &Path, left: &str) -> Result<(), String> {
     let mut files: Vec<String> = fs::read_dir(here)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
-        .filter(|name| !["before.jsonl", "good.jsonl", "fifo.jsonl"].contains(&name.as_str()))
+        .filter(|name| !THERE.contains(&name.as_str()) && name != ASKED)
         .collect();
     files.sort();
     let mut due: Vec<&str> = left.split_whitespace().filter(|name| *name != "nothing").collect();
@@ -151,8 +215,10 @@ fn left_behind(here: &Path, left: &str) -> Result<(), String> {
     if files != due {
         return Err(format!("{files:?} are left, not {due:?}"));
     }
-    if fs::read_to_string(here.join("before.jsonl")).expect("still there") != BEFORE {
-        return Err("before.jsonl is not what it was".to_owned());
+    for file in ["before.jsonl", "old/index.html"] {
+        if fs::read_to_string(here.join(file)).expect("still there") != BEFORE {
+            return Err(format!("{file} is not what it was"));
+        }
     }
     for file in files.iter().filter(|name| name.contains(".jsonl") && !name.ends_with(".env.json"))
     {
@@ -173,6 +239,40 @@ fn left_behind(here: &Path, left: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A page and its figures are each there whole or not at all, whenever the program is killed.
+#[test]
+fn a_report_killed_at_any_moment_leaves_whole_files() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let here = folder.path();
+    furnish(here);
+    let report = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pointwise"));
+        command.args(["report", "kept.jsonl", "-o", "page"]).current_dir(here);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
+    };
+    let (mut killed, mut seen) = (0, 0);
+    for moment in 0..40 {
+        let mut child = report();
+        std::thread::sleep(std::time::Duration::from_millis(moment));
+        let _ = child.kill();
+        let status = child.wait().expect("it ends");
+        killed += usize::from(status.signal() == Some(9));
+        for entry in fs::read_dir(here.join("page")).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            if name.starts_with('.') && name.ends_with(".part") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("readable");
+            let whole = ["</html>", "</svg>"].iter().any(|end| text.trim_end().ends_with(end));
+            assert!(whole, "{name}, killed after {moment} ms");
+            seen += 1;
+        }
+    }
+    assert!(report().wait().expect("it ends").success(), "what was left is in nobody's way");
+    println!("{killed} reports killed, {seen} files looked at");
 }
 
 /// In a mount namespace of its own, so that it is gone with the process.

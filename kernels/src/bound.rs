@@ -12,7 +12,7 @@ use core::ops::Range;
 use rayon::prelude::*;
 
 /// The most parts that work is cut into.
-const MOST_THREADS: usize = 1024;
+pub(crate) const MOST_THREADS: usize = 1024;
 
 /// Branches that read one input, bound to a kernel, a blocking and a split.
 #[derive(Clone, Debug)]

@@ -30,7 +30,8 @@ pub enum Mode {
     #[default]
     Estimate,
     /// Runs the best few candidates that the profile does not settle: milliseconds, more for
-    /// large layers.
+    /// large layers. For several threads in the rayon pool that the caller is in, or rayon's
+    /// global one.
     Measure,
     /// Takes what the profile measured for this layer, or fails.
     ProfileOnly,

@@ -7,8 +7,8 @@ mod case;
 use case::{Case, POISON};
 use core::cell::Cell;
 use pointwise::{
-    Activation, Blocking, Branch, Error, Layer, Layout, Parameters, Plan, PlanOptions, Pool,
-    Siblings, View, convolve, reference,
+    Activation, BatchNorm, Blocking, Branch, Error, Layer, Layout, Mode, Parameters, Plan,
+    PlanOptions, Pool, Siblings, View, convolve, fold_batch_norm, reference, reference_of,
 };
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 
@@ -17,13 +17,29 @@ struct Watched;
 
 std::thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
-    /// Pieces of so many bytes and more are refused.
+    /// Pieces of so many bytes and more are refused,
     static REFUSED: Cell<usize> = const { Cell::new(usize::MAX) };
+    /// after so many of them that are not.
+    static GRANTED: Cell<usize> = const { Cell::new(0) };
 }
 
 fn refuse(bytes: usize) -> bool {
     COUNT.set(COUNT.get() + 1);
-    bytes >= REFUSED.get()
+    if bytes < REFUSED.get() {
+        return false;
+    }
+    let granted = GRANTED.get();
+    GRANTED.set(granted.saturating_sub(1));
+    granted == 0
+}
+
+/// Calls `f` while every piece of so many bytes and more is refused but the first few.
+fn starved<R>(bytes: usize, granted: usize, f: impl FnOnce() -> R) -> R {
+    GRANTED.set(granted);
+    REFUSED.set(bytes);
+    let result = f();
+    REFUSED.set(usize::MAX);
+    result
 }
 
 // SAFETY: passes everything on to the system's allocator, or gives the null that says it failed.
@@ -141,12 +157,6 @@ fn a_run_inside_a_pool_allocates_nothing_after_the_first() {
 #[test]
 fn an_allocation_that_fails_is_an_error() {
     const LARGE: usize = 64 << 10;
-    fn starved<R>(bytes: usize, f: impl FnOnce() -> R) -> R {
-        REFUSED.set(bytes);
-        let result = f();
-        REFUSED.set(usize::MAX);
-        result
-    }
     let out_of_memory = |result: Result<(), Error>| match result {
         Err(Error::OutOfMemory { bytes }) => assert!(bytes >= LARGE, "{bytes}"),
         other => panic!("{other:?}"),
@@ -156,19 +166,21 @@ fn an_allocation_that_fails_is_an_error() {
         let case = Case::new(layer);
         let problem = case.problem();
         let (input, weights) = (&problem.input, &problem.weights);
-        out_of_memory(starved(LARGE, || convolve(&layer, input, weights, None, None).map(drop)));
-        out_of_memory(starved(LARGE, || reference(&layer, input, weights, None, None).map(drop)));
+        out_of_memory(starved(LARGE, 0, || convolve(&layer, input, weights, None, None).map(drop)));
+        out_of_memory(starved(LARGE, 0, || {
+            reference(&layer, input, weights, None, None).map(drop)
+        }));
         for kernel in case::runnable() {
             let case = Case::forced(layer, kernel, Blocking::MOST_UNITS, true);
-            let plan = starved(LARGE, || Plan::new(&layer, &case.options)).unwrap();
-            out_of_memory(starved(LARGE, || plan.pack(weights, None).map(drop)));
+            let plan = starved(LARGE, 0, || Plan::new(&layer, &case.options)).unwrap();
+            out_of_memory(starved(LARGE, 0, || plan.pack(weights, None).map(drop)));
             // A thread of its own has no scratch yet.
             std::thread::scope(|scope| {
                 scope.spawn(|| {
                     let packed = plan.pack(weights, None).unwrap();
                     let mut output = vec![POISON; problem.want.len()];
                     let mut run = || plan.run(&packed, input, None, &mut output, Pool::Serial);
-                    out_of_memory(starved(LARGE, &mut run));
+                    out_of_memory(starved(LARGE, 0, &mut run));
                     // The same plan and weights serve once there is memory.
                     run().unwrap();
                     problem.compare(&output).unwrap();
@@ -182,6 +194,70 @@ fn an_allocation_that_fails_is_an_error() {
     let refused = Error::OutOfMemory { bytes: (1 << 60) + 4 };
     assert_eq!(convolve(&layer, &[1.0], &[1.0], None, None), Err(refused.clone()));
     assert_eq!(reference(&layer, &[1.0], &[1.0], None, None), Err(refused));
+}
+
+/// Whichever of the allocations that grow with the layer is refused, first, second or last, each
+/// call says so: none of them ends the process.
+#[test]
+fn every_allocation_that_grows_with_the_layer_may_fail() {
+    const LARGE: usize = 32 << 10;
+    /// Lets one allocation more succeed each time, until none is refused: how many there are.
+    fn one_after_another<R>(what: &str, mut f: impl FnMut() -> Result<R, Error>) -> usize {
+        for granted in 0..10_000 {
+            match starved(LARGE, granted, &mut f) {
+                Ok(_) => return granted,
+                Err(Error::OutOfMemory { bytes }) => assert!(bytes >= LARGE, "{what}: {bytes}"),
+                Err(other) => panic!("{what}: {other}"),
+            }
+        }
+        panic!("{what}: no end of allocations");
+    }
+    // So many outputs that whatever there is for each of them is large.
+    let prelu = Layer::new(2, 9000, 3, 1).bias(true).activation(Activation::Prelu);
+    let options = PlanOptions::new;
+    for layer in [prelu.residual(true), prelu.average(true), prelu.residual(true).groups(2)] {
+        let shape = layer.check().unwrap();
+        let (input, weights) = (vec![0.5; shape.input_len], vec![0.25; shape.weights_len]);
+        let (bias, slopes) = (vec![1.0; layer.k], vec![0.5; layer.k]);
+        let residual = vec![2.0; shape.residual_len];
+        let residual = layer.residual.then_some(&residual[..]);
+        let parameters = Parameters::new(&weights).bias(&bias).slopes(&slopes);
+        for kernel in case::runnable() {
+            let options = options().kernel(kernel.name());
+            let planned = one_after_another("plan", || Plan::new(&layer, &options));
+            assert!(planned <= 1, "the list of panels, where they are narrow");
+            let plan = Plan::new(&layer, &options).unwrap();
+            let packed = one_after_another("pack", || plan.pack_parameters(&parameters));
+            assert_eq!(packed, 3 + planned, "weights, bias and slopes, and the panels");
+            // Zeros for input, weights, bias, slopes, residual and output; plans and their weights.
+            let measure = options.mode(Mode::Measure);
+            assert!(one_after_another("measure", || Plan::new(&layer, &measure)) > 5);
+        }
+        let computed = || reference_of(&layer, &input, &parameters, residual);
+        assert!(one_after_another("reference", computed) >= 2);
+        let relu = layer.activation(Activation::Relu);
+        let convolved = || convolve(&relu, &input, &weights, Some(&bias), residual);
+        assert!(one_after_another("convolve", convolved) >= 3);
+    }
+
+    let mut weights = vec![1.0; 18_000];
+    let ones = vec![1.0; 9000];
+    let norm =
+        BatchNorm { scale: &ones, shift: &ones, mean: &ones, variance: &ones, epsilon: 1.0e-5 };
+    let folded = || fold_batch_norm(&mut weights, None, &norm);
+    assert_eq!(one_after_another("fold", folded), 1);
+
+    // Branches between one another, whose places are marked, since their pitches differ.
+    let layer = Layer::new(2, 9000, 10, 10).layout(Layout::Nhwc).bias(true);
+    let first = View::of_channels(Layout::Nhwc, 18_000, 0, 10, 10);
+    let second = View { image: 7, ..View::of_channels(Layout::Nhwc, 18_000, 9000, 10, 10) };
+    let branches = [Branch::new(layer).to(0, first), Branch::new(layer).to(0, second)];
+    let siblings = || Siblings::new(&branches, None, &options());
+    assert!(one_after_another("siblings", siblings) > 0);
+    let plan = siblings().unwrap();
+    let (weights, bias) = (vec![0.25; 18_000], vec![1.0; 9000]);
+    let parameters = [Parameters::new(&weights).bias(&bias); 2];
+    assert!(one_after_another("pack siblings", || plan.pack(&parameters)) >= 2);
 }
 
 /// Siblings, views, shuffled and ragged groups, heads and changes of layout allocate nothing

@@ -39,6 +39,17 @@ fn a_profile_decides_for_the_layers_that_it_knows() {
     assert!(matches!(Plan::new(&far, &only), Err(Error::NotInProfile { .. })));
 }
 
+/// Its zeros must have the sizes that the layer's tensors have, which for an average differ.
+#[test]
+fn every_kind_of_layer_can_be_measured() {
+    let layer = Layer::new(8, 12, 5, 5).bias(true).residual(true);
+    let prelu = layer.activation(pointwise::Activation::Prelu);
+    for layer in [layer, prelu.average(true), prelu.groups(2).shuffle(true).stride(2, 2)] {
+        let plan = Plan::new(&layer, &PlanOptions::new().mode(Mode::Measure)).unwrap();
+        assert_eq!(plan.basis(), Basis::Measured, "{layer}");
+    }
+}
+
 #[test]
 fn bad_profiles_are_refused_with_their_reasons() {
     let text = profile().0.to_string();

@@ -221,6 +221,25 @@ fn huge_layers_are_planned_in_no_memory() {
     }
 }
 
+/// However many threads are asked for, the candidates are those of the most that count, at once.
+#[test]
+fn candidates_are_found_for_any_number_of_threads() {
+    let layer = Layer::new(64, 64, 56, 56);
+    let ranked = |threads| {
+        let options = PlanOptions::new().threads(threads);
+        Plan::candidates(&layer, &options).unwrap().ranked
+    };
+    let most = ranked(1024);
+    for threads in [1025, 1 << 40, usize::MAX] {
+        let many = ranked(threads);
+        assert_eq!(many.len(), most.len());
+        assert!(many.iter().zip(&most).all(|(a, b)| (a.kernel, a.split) == (b.kernel, b.split)));
+    }
+    let options = PlanOptions::new().threads(usize::MAX);
+    let elsewhere = Plan::candidates_on(&layer, &options, pointwise::Cpu::host()).unwrap();
+    assert_eq!(elsewhere.ranked.len(), most.len());
+}
+
 /// A NaN in an error makes it unequal to itself, but nothing else goes wrong with it.
 #[test]
 fn errors_are_one_line_whatever_names_they_were_given() {

@@ -139,14 +139,11 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     drop(progress);
     let results = match (measured, &writer) {
         (Ok(results), _) => results,
-        (Err(failure), Some(writer)) if writer.rows() > 0 => {
-            note(format_args!("{} rows are kept in {}", writer.rows(), writer.partial().display()));
+        (Err(failure), Some(writer)) => {
+            abandon(writer)?;
             return Err(failure);
         }
-        (Err(failure), writer) => {
-            writer.as_ref().map(remove).transpose()?;
-            return Err(failure);
-        }
+        (Err(failure), None) => return Err(failure),
     };
     let signal = interrupt.signal();
     if let Some(writer) = writer {
@@ -164,15 +161,16 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         false => results::print(&results, args.setup, output)
             .and_then(|()| results::rank(&results, &known, output)),
     };
-    if let Some(signal) = signal {
-        let (begun, all) = results.cases;
-        note(format_args!("interrupted: {begun} of {all} layers were measured"));
-        return Ok(Outcome::Interrupted(signal));
-    }
-    if !results.wrong.is_empty() {
-        return Ok(Outcome::WrongResult);
-    }
-    printed.map(|()| Outcome::Fine)
+    let outcome = match signal {
+        Some(signal) => {
+            let (begun, all) = results.cases;
+            note(format_args!("interrupted: {begun} of {all} layers were measured"));
+            Outcome::Interrupted(signal)
+        }
+        None if !results.wrong.is_empty() => Outcome::WrongResult,
+        None => Outcome::Fine,
+    };
+    outcome.printed(printed)
 }
 
 /// Begins the record file. One that holds something else than records is not replaced: a slip
@@ -206,20 +204,37 @@ pub(super) fn finish(
     environment: &Environment,
     path: &Path,
 ) -> Result<(), Failure> {
-    let mut last = Writer::create(path)?;
-    for record in records {
-        last.append(record)?;
+    let named = Writer::create(path).and_then(|mut last| {
+        let partial = last.partial().to_owned();
+        let written = records.iter().try_for_each(|record| last.append(record));
+        written.and_then(|()| last.finish(environment)).inspect_err(|_| {
+            // A second copy of what is kept already; it may be in the way on a full disk.
+            let _ = std::fs::remove_file(partial);
+        })
+    });
+    match named {
+        Ok(()) => remove(&running),
+        Err(error) => {
+            abandon(&running)?;
+            Err(error.into())
+        }
     }
-    last.finish(environment)?;
-    remove(&running)
 }
 
 /// Leaves the rows of an interrupted run where they are, the environment beside them.
 pub(super) fn keep(running: &Writer, environment: &Environment) -> Result<(), Failure> {
+    abandon(running)?;
+    if running.rows() > 0 {
+        environment.write(running.partial())?;
+    }
+    Ok(())
+}
+
+/// Leaves the rows of a run that ends early where they are; without any, no file.
+pub(super) fn abandon(running: &Writer) -> Result<(), Failure> {
     if running.rows() == 0 {
         return remove(running);
     }
-    environment.write(running.partial())?;
     note(format_args!("{} rows are kept in {}", running.rows(), running.partial().display()));
     Ok(())
 }

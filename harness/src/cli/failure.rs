@@ -27,6 +27,14 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome, once it was printed: a reader who has had enough does not make a result right.
+    pub(crate) fn printed(self, printed: Result<(), Failure>) -> Result<Outcome, Failure> {
+        match printed {
+            Ok(()) | Err(Failure::ClosedPipe) => Ok(self),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// 0 fine, 1 wrong result, 3 regression, 4 inconclusive, 128 + signal when interrupted.
     pub(crate) fn exit_code(self) -> ExitCode {
         match self {

@@ -92,7 +92,7 @@ fn factor(text: &str) -> Result<f64, String> {
     number(text, "a factor is a number")
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = number(text, "a time is a number of seconds")?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
@@ -142,17 +142,18 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     let watching = Watching { bar: Progress::default(), interrupt: interrupt::install()? };
     let report = gate::run(&builds, &cases, &settings, &watching)?;
     drop(watching.bar);
-    print(&report, args, options, &settings, output)?;
+    let printed = print(&report, args, options, &settings, output);
     if let Some(signal) = watching.interrupt.signal() {
         note("interrupted: the verdict is of what was measured until then");
-        return Ok(Outcome::Interrupted(signal));
+        return Outcome::Interrupted(signal).printed(printed);
     }
-    Ok(match report.outcome() {
+    let outcome = match report.outcome() {
         gate::Outcome::Passed => Outcome::Fine,
         gate::Outcome::WrongResult => Outcome::WrongResult,
         gate::Outcome::Regression => Outcome::Regression,
         gate::Outcome::Inconclusive => Outcome::Inconclusive,
-    })
+    };
+    outcome.printed(printed)
 }
 
 fn unknown(what: &str, error: &std::io::Error) -> Failure {

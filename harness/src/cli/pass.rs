@@ -94,26 +94,34 @@ pub(super) fn run(
     let (mut measured, mut wrong) = (Vec::new(), 0);
     let mut run = Run { options, cache, pool: &pool, progress: &progress, wrong: &mut wrong };
     progress.begin("pass", all as u64);
-    for (name, layout, steps) in networks {
-        if interrupt.asked() {
-            break;
-        }
+    let mut reader_left = false;
+    let done = networks.into_iter().take_while(|_| !interrupt.asked()).try_for_each(|network| {
+        let (name, layout, steps) = network;
         progress.at(format_args!("{name} {layout}"));
         let network = run.network(name, layout, steps, &present, &mut session, &mut ceilings)?;
         for record in &network.rows {
             if let Some(writer) = &mut writer {
                 writer.append(record)?;
             }
-            if output.json {
-                progress.aside(|| output.row(record))?;
+            if output.json && !reader_left {
+                match progress.aside(|| output.row(record)) {
+                    // With -o the records are still wanted.
+                    Err(Failure::ClosedPipe) if writer.is_some() => reader_left = true,
+                    other => other?,
+                }
             }
         }
         measured.push(network);
         watch.sample();
         progress.step();
-    }
+        Ok(())
+    });
     progress.end();
     drop(progress);
+    if let Err(failure) = done {
+        writer.as_ref().map(bench::abandon).transpose()?;
+        return Err(failure);
+    }
     let environment = watch.finish(settings, ceilings);
     let signal = interrupt.signal();
     if let (Some(writer), Some(path)) = (writer, args.file.as_deref()) {
@@ -123,14 +131,16 @@ pub(super) fn run(
             None => bench::finish(writer, &records, &environment, path)?,
         }
     }
-    if !output.json {
-        tables::print(&measured, output)?;
-    }
-    if let Some(signal) = signal {
-        note(format_args!("interrupted: {} of {all} networks were measured", measured.len()));
-        return Ok(Outcome::Interrupted(signal));
-    }
-    Ok(if wrong > 0 { Outcome::WrongResult } else { Outcome::Fine })
+    let printed = if output.json { Ok(()) } else { tables::print(&measured, output) };
+    let outcome = match signal {
+        Some(signal) => {
+            note(format_args!("interrupted: {} of {all} networks were measured", measured.len()));
+            Outcome::Interrupted(signal)
+        }
+        None if wrong > 0 => Outcome::WrongResult,
+        None => Outcome::Fine,
+    };
+    outcome.printed(printed)
 }
 
 /// The networks that the filters let through, in each layout asked for, with their steps.

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Outcome};
 use super::options::Options;
-use super::output::{self, Output};
+use super::output::Output;
 use super::table::Table;
 use pointwise::{Cpu, Isa};
 use pointwise_harness::catalog::Pattern;
@@ -40,26 +40,30 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         .map(|text| Pattern::new("kernel", text))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Failure::Filter { error, see: Some("kernels") })?;
+    let all = predictions.all();
+    let mut every: Vec<&str> = all.iter().flat_map(names).collect();
+    every.sort_unstable();
+    every.dedup();
+    for pattern in &patterns {
+        pattern.pick(&every).map_err(|error| Failure::Filter { error, see: Some("kernels") })?;
+    }
     let wanted = |p: &Prediction| {
-        let named = |pattern: &Pattern| {
-            let names = p.kernels.iter().copied().chain([p.inner_loop.as_str()]);
-            let names: Vec<&str> = names.collect();
-            pattern.pick(&names).is_ok_and(|found| !found.is_empty())
-        };
+        let named = |pattern: &Pattern| pattern.pick(&names(p)).is_ok();
         (args.cpu.is_empty() || args.cpu.contains(&p.cpu))
             && (args.all || !p.kernels.is_empty())
             && (patterns.is_empty() || patterns.iter().any(named))
             && options.isa.is_none_or(|isa| p.inner_loop.starts_with(&format!("{isa} ")))
     };
-    let found: Vec<Prediction> = predictions.all().into_iter().filter(wanted).collect();
+    let found: Vec<Prediction> = all.iter().filter(|p| wanted(p)).cloned().collect();
+    if found.is_empty() {
+        let why =
+            "no inner loop is of this CPU, ISA and kernel: leave out --cpu, --isa or --kernel";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     if output.json {
         for prediction in &found {
             output.row(prediction)?;
         }
-        return Ok(Outcome::Fine);
-    }
-    if found.is_empty() {
-        output::note("no inner loop is let through: `pointwise list kernels`, `predict --help`");
         return Ok(Outcome::Fine);
     }
     for isa in Isa::ALL {
@@ -79,6 +83,11 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         }
     }
     Ok(Outcome::Fine)
+}
+
+/// What a pattern of kernels may name.
+fn names(prediction: &Prediction) -> Vec<&str> {
+    prediction.kernels.iter().copied().chain([prediction.inner_loop.as_str()]).collect()
 }
 
 /// A row for each inner loop of an ISA, a column for each CPU.

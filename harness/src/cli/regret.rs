@@ -69,6 +69,10 @@ pub(super) fn run(
         Some(path) if path.exists() => load(path)?,
         _ => Profile::new(),
     };
+    if let Some(path) = &args.truth {
+        // One that cannot be written is known before anything is measured.
+        write(path, &truth)?;
+    }
     let interrupt = interrupt::install()?;
     let progress = Progress::of("regret", cases.len());
     let mut judged = Vec::new();
@@ -118,7 +122,7 @@ pub(super) fn run(
     if let Some(path) = &args.truth {
         write(path, &truth)?;
     }
-    table(&judged, profile.is_some(), output)?;
+    let printed = table(&judged, profile.is_some(), output);
     if left > 0 {
         let how = match &args.truth {
             Some(_) => "run the same again",
@@ -126,7 +130,7 @@ pub(super) fn run(
         };
         output::note(format_args!("{left} of {} left: {how}", cases.len()));
     }
-    Ok(interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted))
+    interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted).printed(printed)
 }
 
 /// The choices, and the fastest few that are known.

@@ -16,7 +16,7 @@ use rayon::ThreadPool;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Measure candidates on this machine and write a profile, or check the choices (`--regret`)
 ///
@@ -32,8 +32,8 @@ use std::time::Instant;
   pointwise tune --regret --truth truth.txt --profile pointwise.profile")]
 pub(super) struct Args {
     /// Seconds to spend; layers left over are reported
-    #[arg(long, default_value_t = 180.0, value_name = "SECONDS")]
-    budget: f64,
+    #[arg(long, default_value = "180", value_name = "SECONDS", value_parser = super::gate::seconds)]
+    budget: Duration,
 
     /// Where to write the profile; if it exists, the next free FILE.2, FILE.3, … [default:
     /// pointwise/pointwise.profile in the platform's cache folder]
@@ -59,6 +59,7 @@ pub(super) fn load(path: &Path) -> Result<Profile, Failure> {
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let begin = Instant::now();
+    let budget = args.budget.as_secs_f64();
     let mut plan = PlanOptions::new();
     plan.isa = options.isa;
     let mut layers: Vec<Layer> = Vec::new();
@@ -70,7 +71,7 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         }
     }
     if args.regret {
-        return regret::run(&args.check, args.budget, &plan, &layers, options.threads, output);
+        return regret::run(&args.check, budget, &plan, &layers, options.threads, output);
     }
     let threads = options.threads();
     let pool = pool(threads)?;
@@ -101,7 +102,7 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     let (mut before, mut left) = (Vec::new(), 0);
     for layer in &layers {
         // What is left of the time is for the second look.
-        if begin.elapsed().as_secs_f64() >= args.budget * 0.85 || interrupt.asked() {
+        if begin.elapsed().as_secs_f64() >= budget * 0.85 || interrupt.asked() {
             left += 1;
             continue;
         }
@@ -114,32 +115,32 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     }
     drop(progress);
     let again = again(&before, &plan, &profile, pool.as_ref(), || {
-        begin.elapsed().as_secs_f64() >= args.budget || interrupt.asked()
+        begin.elapsed().as_secs_f64() >= budget || interrupt.asked()
     })?;
     let (model, model_worst) = summary(&again.iter().map(|a| a.0).collect::<Vec<_>>());
     let (tuned, tuned_worst) = summary(&again.iter().map(|a| a.1).collect::<Vec<_>>());
     let seconds = begin.elapsed().as_secs_f64();
-    if output.json {
+    let printed = if output.json {
         output.row(&json!({
             "profile": path, "layers": before.len(), "left": left, "checked": again.len(),
             "seconds": seconds, "model_geomean": model, "model_worst": model_worst,
             "profile_geomean": tuned, "profile_worst": tuned_worst,
-        }))?;
+        }))
     } else if before.is_empty() {
-        output.line("nothing to measure")?;
+        output.line("nothing to measure")
     } else {
         output.line(format_args!(
             "{} layers in {seconds:.0} s; measured again, {} of them: regret {model:.3} (worst \
-             {model_worst:.3}) → {tuned:.3} (worst {tuned_worst:.3})",
+             {model_worst:.3}) → {tuned:.3} (worst {tuned_worst:.3})\nuse it: POINTWISE_PROFILE={}",
             before.len(),
             again.len(),
-        ))?;
-        output.line(format_args!("use it: POINTWISE_PROFILE={}", path.display()))?;
-    }
+            path.display(),
+        ))
+    };
     if left > 0 {
         output::note(format_args!("{left} layers left: go on with --resume {}", path.display()));
     }
-    Ok(interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted))
+    interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted).printed(printed)
 }
 
 /// A second look at what was learned, later: the regret of the model's and of the profile's

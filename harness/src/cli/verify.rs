@@ -82,21 +82,15 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     let checked = check(problems, &field, options, args.seed, &interrupt, None)?;
     let printed = print(&field, &checked, output);
     let wrong = checked.iter().flat_map(|c| &c.verdicts).any(|v| matches!(v, Verdict::Wrong(_)));
-    if wrong {
-        // A reader who has had enough does not make the results right.
-        return match printed {
-            Ok(()) | Err(Failure::ClosedPipe) => Ok(Outcome::WrongResult),
-            Err(failure) => Err(failure),
-        };
-    }
-    printed?;
-    match interrupt.signal() {
+    let outcome = match interrupt.signal() {
+        _ if wrong => Outcome::WrongResult,
         Some(signal) => {
             note(format_args!("interrupted: {} of {layers} layers were checked", checked.len()));
-            Ok(Outcome::Interrupted(signal))
+            Outcome::Interrupted(signal)
         }
-        None => Ok(Outcome::Fine),
-    }
+        None => Outcome::Fine,
+    };
+    outcome.printed(printed)
 }
 
 /// Checks the layers in parallel, each contender on `--threads` threads. No layer is begun after

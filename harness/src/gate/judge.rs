@@ -112,7 +112,7 @@ pub fn judge(changes: &[f64], control: &[f64], cases: usize, limits: &Limits) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::{Rng, SeedableRng, rngs::StdRng};
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
 
     /// Pairs about `shift` with noise of up to `noise` each way, now and then of `burst`.
     fn pairs(rng: &mut StdRng, count: usize, shift: f64, noise: f64, burst: f64) -> Vec<f64> {

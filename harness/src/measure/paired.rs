@@ -91,7 +91,7 @@ fn rank(pairs: usize, alpha: f64) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::{Rng, SeedableRng, rngs::StdRng};
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
 
     #[test]
     fn intervals_are_those_of_published_tables() {

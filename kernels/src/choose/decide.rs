@@ -1,7 +1,7 @@
 //! Deciding for one layer: the model alone, or with what a profile knows.
 
 use super::{Candidate, Problem, for_each_candidate};
-use crate::bound::allowed;
+use crate::bound::{MOST_THREADS, allowed};
 use crate::branch::Branch;
 use crate::cpu::Cpu;
 use crate::pixels::Pixels;
@@ -80,7 +80,8 @@ impl Plan {
         let mut candidates = Plan::rank(layer, &options, Cpu::host(), &allowed)?;
         let (profile, _) = profile(&options);
         if let Some(profile) = profile {
-            candidates.basis = profile.correct(layer, options.threads, &mut candidates.ranked);
+            let threads = options.threads.min(MOST_THREADS);
+            candidates.basis = profile.correct(layer, threads, &mut candidates.ranked);
             candidates.ranked.sort_by(|a, b| a.cycles.total_cmp(&b.cycles));
         }
         Ok(candidates)
@@ -132,7 +133,7 @@ impl Plan {
             cpu,
             allowed,
             blocking,
-            options.threads,
+            options.threads.min(MOST_THREADS),
             |candidate| {
                 if split.is_none_or(|split| candidate.split == split) {
                     ranked.push(candidate);

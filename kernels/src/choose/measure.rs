@@ -19,9 +19,10 @@ pub(super) fn best(
     all.sort_by(|a, b| a.cycles.total_cmp(&b.cycles));
     let input = try_zeroed(shape.input_len)?;
     let weights = try_zeroed(shape.weights_len)?;
-    let bias = layer.bias.then(|| vec![0.0; layer.k]);
-    let slopes = (layer.activation == Activation::Prelu).then(|| vec![0.0; layer.k]);
-    let residual = if layer.residual { Some(try_zeroed(shape.output_len)?) } else { None };
+    let zeros = |wanted: bool, len| wanted.then(|| try_zeroed(len)).transpose();
+    let bias = zeros(layer.bias, layer.k)?;
+    let slopes = zeros(layer.activation == Activation::Prelu, layer.k)?;
+    let residual = zeros(layer.residual, shape.residual_len)?;
     let mut output = try_zeroed(shape.output_len)?;
     let pool = || if options.threads == 1 { Pool::Serial } else { Pool::Current };
     let mut timed = Vec::new();
