@@ -254,7 +254,23 @@ impl Model<'_> {
             }
         }
         let wake = if split.pixels * split.panels > 1 { self.cpu.wake } else { 0.0 };
-        cycles * problem.groups as f64 + wake
+        cycles * problem.groups as f64 + wake + self.shared_lines(split) * terms.shared
+    }
+
+    /// Lines of the output that a thread writes and another one too: where the rows of the output
+    /// that a split cuts are not whole lines.
+    fn shared_lines(&self, split: Split) -> f64 {
+        let output = &self.problem.pixels.output;
+        let part = self.pixels_of_part(split);
+        let outputs = (self.problem.outputs * self.problem.groups) as f64 / split.panels as f64;
+        let (cuts, rows, pitch, cut) = if output.pixel == 1 {
+            (split.pixels, outputs, output.channel, part)
+        } else if self.adjacent() {
+            (split.panels, part as f64, output.pixel, 0)
+        } else {
+            return 0.0;
+        };
+        if cuts > 1 && (pitch % 16 != 0 || cut % 16 != 0) { rows } else { 0.0 }
     }
 
     /// Whether rows share the last vector of a tile of so many, of which so many lanes are wanted.

@@ -65,45 +65,48 @@ pub(crate) struct Terms {
     pub(crate) write: f64,
     /// Share of a line that counts as output where rows of tiles do not start on lines.
     pub(crate) begun: f64,
+    /// A line that two threads write.
+    pub(crate) shared: f64,
     /// What a step takes longer among others than measured alone.
     pub(crate) step: f64,
 }
 
 impl Terms {
-    /// As fitted, but for `vector`, `finish`, `spilled` and `single`: the layers measured last hardly
-    /// use them, so these are of an earlier fit, which had AVX2 kernels among its candidates.
+    /// As fitted, but for `single` and `across_few`: the candidates measured last hardly use them, so
+    /// these are of an earlier fit, which had AVX2 kernels among its candidates.
     pub(crate) const FITTED: Terms = Terms {
-        tile: 6.875,
-        vector: 7.500,
-        finish: 4.773,
-        spilled: 2.523,
+        tile: 18.234,
+        vector: 11.376,
+        finish: 6.315,
+        spilled: 2.776,
         single: 2.561,
         masked: 0.000,
-        across: 0.271,
+        across: 0.312,
         across_few: 0.831,
-        lane: 2.758,
+        lane: 2.358,
         uneven: 2.349,
-        copy: 6.451,
-        channel: 4.485,
+        copy: 5.390,
+        channel: 6.201,
         transpose: 0.545,
-        gather: 1.000,
-        second: 0.633,
-        leak: 0.081,
-        far_leak: 0.229,
-        far_broadcast: 0.247,
-        scatter: 0.085,
-        run: 0.009,
-        l1_share: 0.652,
-        l2_share: 0.630,
+        gather: 0.904,
+        second: 1.038,
+        leak: 0.087,
+        far_leak: 0.207,
+        far_broadcast: 0.262,
+        scatter: 0.089,
+        run: 0.000,
+        l1_share: 1.116,
+        l2_share: 0.646,
         l3_share: 0.520,
-        page: 0.119,
-        straddle: 0.059,
-        alias: 0.292,
-        block: 56.901,
-        panel: 88.780,
-        write: 0.920,
-        begun: 1.992,
-        step: 0.402,
+        page: 0.004,
+        straddle: 0.071,
+        alias: 0.386,
+        block: 114.734,
+        panel: 173.327,
+        write: 0.752,
+        begun: 3.477,
+        shared: 31.747,
+        step: 0.603,
     };
 
     /// The coefficients by name, to be fitted.
@@ -114,6 +117,6 @@ impl Terms {
         }
         fields!(tile vector finish spilled single masked across across_few lane uneven copy channel
             transpose gather second leak far_leak far_broadcast scatter run l1_share l2_share l3_share page straddle alias
-            block panel write begun step)
+            block panel write begun shared step)
     }
 }
