@@ -12,6 +12,7 @@ use super::table::{Side, Table};
 use pointwise::Activation;
 use pointwise_harness::catalog::{self, Unique};
 use pointwise_harness::contender::{Contender, Refusal};
+use pointwise_harness::data::Fill;
 use pointwise_harness::measure;
 use pointwise_harness::verify::{self, Checker};
 use rayon::prelude::*;
@@ -116,14 +117,19 @@ pub(super) fn check<'a>(
             }
             progress.at(problem.layer);
             let checker = Checker::new(&problem.layer, seed);
+            // Memory that cannot be had says nothing about a contender.
+            if let Err(refusal) = checker.expected(Fill::Random) {
+                let why = format!("{}: {}", problem.layer, reason(&refusal));
+                return Some(Err(Failure::Machine { what: "cannot make the data", why }));
+            }
             let verdicts =
                 field.iter().map(|contender| verdict(&checker, *contender, options)).collect();
             progress.step();
-            Some((index, Checked { problem, verdicts }))
+            Some(Ok((index, Checked { problem, verdicts })))
         };
         // One layer at a time is taken by whoever is free: they differ a thousandfold.
-        queue.into_par_iter().with_max_len(1).filter_map(one).collect()
-    });
+        queue.into_par_iter().with_max_len(1).filter_map(one).collect::<Result<_, Failure>>()
+    })?;
     checked.sort_by_key(|(index, _)| *index);
     Ok(checked.into_iter().map(|(_, checked)| checked).collect())
 }

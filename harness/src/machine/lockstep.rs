@@ -17,12 +17,15 @@ pub(super) fn lockstep<S>(
 ) -> Vec<f64> {
     let threads = pool.current_num_threads();
     let arrived = AtomicUsize::new(0);
+    // Where there are fewer CPUs, who spins keeps a CPU from those who are waited for.
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let patience = if threads > cpus { 1 } else { 1 << 12 };
     let clock = Monotonic::new();
     let spans: Vec<Vec<(u64, u64)>> = pool.broadcast(|context| {
         let mut state = make(context.index());
         (1..=repeats)
             .map(|repeat| {
-                wait(&arrived, repeat * threads);
+                wait(&arrived, repeat * threads, patience);
                 let start = clock.now();
                 work(&mut state);
                 (start, clock.now())
@@ -39,13 +42,13 @@ pub(super) fn lockstep<S>(
         .collect()
 }
 
-/// Arrives, and spins until `all` have; gives way now and then, for there may be fewer CPUs.
-fn wait(arrived: &AtomicUsize, all: usize) {
+/// Arrives, and spins until `all` have; gives way each `patience` spins.
+fn wait(arrived: &AtomicUsize, all: usize, patience: u32) {
     arrived.fetch_add(1, Ordering::AcqRel);
     let mut spins = 0u32;
     while arrived.load(Ordering::Acquire) < all {
-        spins += 1;
-        if spins.is_multiple_of(1 << 12) {
+        spins = spins.wrapping_add(1);
+        if spins.is_multiple_of(patience) {
             std::thread::yield_now();
         }
         std::hint::spin_loop();
