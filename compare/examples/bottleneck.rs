@@ -3,13 +3,12 @@
 //! pointwise and the 3×3 by tract; both held against the block in `f64`.
 
 use pointwise::{Activation, Layer, Layout, PackedWeights, Plan, PlanOptions, Pool};
+use pointwise_compare::bottleneck::{IMAGE, NARROW, WIDE};
 use pointwise_compare::{Filters, Graph, Runnable, error, exactly, race, run, show, values};
 use std::error::Error;
 
-const H: usize = 28;
-const W: usize = 28;
-const WIDE: usize = 512;
-const NARROW: usize = 128;
+const H: usize = IMAGE[0];
+const W: usize = IMAGE[1];
 
 struct Block {
     reduce: (Plan, PackedWeights),

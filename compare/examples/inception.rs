@@ -7,23 +7,16 @@ use pointwise::{
     Activation, Branch, Layer, Layout, PackedWeights, Parameters, Plan, PlanOptions, Pool,
     Siblings, View, Views,
 };
+use pointwise_compare::inception_3a::{
+    FIVE, IMAGE, INPUT as C, ONE, OUTPUT as K, POOLED, REDUCE3, REDUCE5, THREE,
+};
 use pointwise_compare::{Filters, Graph, Runnable, error, exactly, race, run, show, values};
 use std::error::Error;
 
-const H: usize = 28;
-const W: usize = 28;
-const C: usize = 192;
-/// Outputs of the 1×1 branch, of the reductions to 3×3 and 5×5, of these two, and of the 1×1
-/// after the pool.
-const ONE: usize = 64;
-const REDUCE3: usize = 96;
-const REDUCE5: usize = 16;
-const THREE: usize = 128;
-const FIVE: usize = 32;
-const POOLED: usize = 32;
-const K: usize = ONE + THREE + FIVE + POOLED;
+const H: usize = IMAGE[0];
+const W: usize = IMAGE[1];
 
-/// In the order of the constants above.
+/// The filters of ONE, REDUCE3, REDUCE5, THREE, FIVE and POOLED.
 type All = [Filters; 6];
 
 struct Module {

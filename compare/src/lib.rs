@@ -9,6 +9,12 @@
 //! cargo run --release --example inception
 //! ```
 
+#[allow(dead_code)] // the loops and comparisons there are for NHWC
+#[path = "../../kernels/examples/blocks/mod.rs"]
+mod blocks;
+
+pub use blocks::sizes::{bottleneck, inception_3a};
+
 use std::time::Instant;
 use tract_core::internal::*;
 use tract_core::ops::cnn::{Conv, KernelFormat, MaxPool, PaddingSpec, PoolSpec};
@@ -42,17 +48,9 @@ impl Filters {
     }
 }
 
-/// Reproducible values in −1..1, times `scale`.
+/// Reproducible values in −1..1, times `scale`: those of the library's own examples.
 pub fn values(len: usize, seed: u64, scale: f32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            scale * ((state >> 40) as f32 / (1u64 << 23) as f32 - 1.0)
-        })
-        .collect()
+    blocks::values(len, seed, scale)
 }
 
 /// A graph of tract's with one NCHW image going in.

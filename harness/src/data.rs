@@ -2,7 +2,7 @@
 //! layouts, and for the same seed on every machine.
 
 use crate::contender::Case;
-use pointwise::{Error, Isa, Layer, Layout};
+use pointwise::{Activation, Error, Isa, Layer, Layout, Parameters};
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt;
@@ -48,6 +48,8 @@ pub struct Data {
     pub bias: Option<Vec<f32>>,
     /// In the output's shape and layout, if the layer has one.
     pub residual: Option<Vec<f32>>,
+    /// `[k]`, finite, if the layer's activation is PReLU.
+    pub slopes: Option<Vec<f32>>,
 }
 
 impl Data {
@@ -62,10 +64,10 @@ impl Data {
     pub fn new(layer: &Layer, fill: Fill, seed: u64) -> Result<Data, Error> {
         let shape = layer.check()?;
         let chain = layer.c / layer.groups;
-        let draw = |stream, channels, pixels| {
+        let draw = |stream, layout, channels, pixels| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(stream);
-            tensor(layer.layout, layer.n, channels, pixels, || value(fill, chain, &mut rng))
+            tensor(layout, layer.n, channels, pixels, || value(fill, chain, &mut rng))
         };
         let flat = |stream, len| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -73,16 +75,32 @@ impl Data {
             tensor(Layout::Nhwc, 1, len, 1, || value(fill, chain, &mut rng))
         };
         let bias = layer.bias.then(|| flat(2, layer.k)).transpose()?;
-        let residual = layer.residual.then(|| draw(3, layer.k, shape.oh * shape.ow)).transpose()?;
+        let pixels = shape.oh * shape.ow;
+        let residual =
+            layer.residual.then(|| draw(3, layer.output_layout, layer.k, pixels)).transpose()?;
+        let mut slopes = None;
+        if layer.activation == Activation::Prelu {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(4);
+            // Plain ones whatever the kind: a slope that is not finite is refused.
+            let draw = || value(Fill::Random, chain, &mut rng);
+            slopes = Some(tensor(Layout::Nhwc, 1, layer.k, 1, draw)?);
+        }
         Ok(Data {
             layer: *layer,
             fill,
             seed,
-            input: draw(0, layer.c, layer.h * layer.w)?,
+            input: draw(0, layer.layout, layer.c, layer.h * layer.w)?,
             weights: flat(1, shape.weights_len)?,
             bias,
             residual,
+            slopes,
         })
+    }
+
+    /// What training would have given the layer.
+    pub fn parameters(&self) -> Parameters<'_> {
+        self.case(1, None).parameters()
     }
 
     /// This data as contenders take it.
@@ -95,6 +113,7 @@ impl Data {
             weights: &self.weights,
             bias: self.bias.as_deref(),
             residual: self.residual.as_deref(),
+            slopes: self.slopes.as_deref(),
             shared_input: None,
         }
     }

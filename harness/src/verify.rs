@@ -7,7 +7,7 @@
 
 use crate::contender::{Contender, Prepared, Refusal};
 use crate::data::{Data, Fill};
-use pointwise::{Activation, Error, Isa, Layer, Layout, reference};
+use pointwise::{Activation, Error, Isa, Layer, Layout, reference, reference_of};
 use std::cell::OnceCell;
 use std::fmt;
 use std::sync::OnceLock;
@@ -113,8 +113,8 @@ impl Expected {
     /// Those of [`Layer::check`], and [`Error::OutOfMemory`].
     pub fn new(layer: &Layer, fill: Fill, seed: u64) -> Result<Self, Error> {
         let data = Data::new(layer, fill, seed)?;
-        let bias = data.bias.as_deref();
-        let output = reference(layer, &data.input, &data.weights, bias, data.residual.as_deref())?;
+        let residual = data.residual.as_deref();
+        let output = reference_of(layer, &data.input, &data.parameters(), residual)?;
         Ok(Expected { data, output, tolerance: OnceLock::new() })
     }
 
@@ -259,8 +259,9 @@ fn tolerance(data: &Data) -> Vec<f32> {
 /// Image, output channel, row and column of an index into the output.
 fn coordinates(layer: &Layer, index: usize) -> [usize; 4] {
     let Ok(shape) = layer.check() else { return [0; 4] };
-    let (k, oh, ow) = (layer.k, shape.oh, shape.ow);
-    match layer.layout {
+    let k = layer.k;
+    let [oh, ow] = if layer.average { [1, 1] } else { [shape.oh, shape.ow] };
+    match layer.output_layout {
         Layout::Nchw => [index / ow / oh / k, index / ow / oh % k, index / ow % oh, index % ow],
         Layout::Nhwc => [index / k / ow / oh, index % k, index / k / ow % oh, index / k % ow],
     }

@@ -7,15 +7,12 @@
 
 mod blocks;
 
+use blocks::sizes::bottleneck::{IMAGE, NARROW, WIDE};
 use blocks::{difference, plain_convolution, values};
 use pointwise::{
     Activation, BatchNorm, Error, Layer, PackedWeights, Plan, PlanOptions, Pool, fold_batch_norm,
 };
 use std::time::Instant;
-
-const IMAGE: [usize; 2] = [28, 28];
-const WIDE: usize = 256;
-const NARROW: usize = 64;
 
 /// The block, planned and packed once, with the tensors between its layers.
 struct Bottleneck {

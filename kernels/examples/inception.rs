@@ -8,23 +8,14 @@
 
 mod blocks;
 
+use blocks::sizes::inception_3a::{
+    FIVE, IMAGE, INPUT, ONE, OUTPUT, POOLED, REDUCE3, REDUCE5, THREE,
+};
 use blocks::{difference, plain_convolution, plain_max_pool, values};
 use pointwise::{
     Activation, Branch, Error, Layer, Layout, Parameters, Plan, PlanOptions, Pool, Siblings, View,
     Views, convolve,
 };
-
-const IMAGE: [usize; 2] = [28, 28];
-const INPUT: usize = 192;
-/// Outputs of the 1×1 branch, of the reductions before 3×3 and 5×5, of these two, and of the 1×1
-/// after the pool.
-const ONE: usize = 64;
-const REDUCE3: usize = 96;
-const REDUCE5: usize = 16;
-const THREE: usize = 128;
-const FIVE: usize = 32;
-const POOLED: usize = 32;
-const OUTPUT: usize = ONE + THREE + FIVE + POOLED;
 
 fn main() -> Result<(), Error> {
     let [h, w] = IMAGE;

@@ -20,8 +20,8 @@ use crate::{Error, curves};
 /// | hard-swish | 2.0 |
 /// | sigmoid | 2.5 |
 /// | tanh | 2.0 |
-/// | SiLU | 3.0 |
-/// | GELU | 3.0 |
+/// | SiLU | 3.5 |
+/// | GELU | 3.5 |
 ///
 /// ```
 /// use pointwise::{Activation, Layer, convolve};

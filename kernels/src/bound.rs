@@ -1,13 +1,14 @@
 //! What plans of one layer and of several have in common: a choice, bound to buffers at a run.
 
 use crate::branch::{Branch, MOST_BRANCHES, check_buffer};
-use crate::choose::{self, Basis, Candidate, Problem, decide};
+use crate::choose::{self, Basis, Candidate, Problem, Split, decide};
 use crate::drive::{Blocking, Destination, Output, Run, Task};
 use crate::environment::DefaultEnvironment;
 use crate::panels::{Packed, Packing, Panel};
 use crate::pixels::Pixels;
 use crate::profile::ProfileError;
 use crate::{Error, Isa, Kernel, Layer, Parameters, PlanOptions, Pool, Shape, View, kernels};
+use core::ops::Range;
 use rayon::prelude::*;
 
 /// The most parts that work is cut into.
@@ -192,12 +193,32 @@ impl Bound {
     /// [`Error::OutOfMemory`] when this thread's scratch cannot be had.
     ///
     /// # Safety
-    /// `buffers` has as many entries as there are branches; the outputs are writable by the tasks
-    /// of this run alone, disjoint in what their views name, and with their residuals passed
-    /// [`Bound::check`]; the operands passed [`Bound::check_operands`].
+    /// As [`Bound::piece`].
     pub(crate) unsafe fn task(
         &self,
         index: usize,
+        packed: &Packed,
+        input: &[f32],
+        buffers: &[Buffers<'_>],
+    ) -> Result<(), Error> {
+        // SAFETY: by contract.
+        unsafe { self.piece(index, [0, 1], packed, input, buffers) }
+    }
+
+    /// Runs one of some pieces of a task, cut by its pixels: all of them, once each, are the task.
+    /// A plan with averages has one piece.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] when this thread's scratch cannot be had.
+    ///
+    /// # Safety
+    /// `buffers` has as many entries as there are branches; the outputs are writable by the tasks
+    /// of this run alone, disjoint in what their views name, and with their residuals passed
+    /// [`Bound::check`]; the operands passed [`Bound::check_operands`].
+    pub(crate) unsafe fn piece(
+        &self,
+        index: usize,
+        [piece, pieces]: [usize; 2],
         packed: &Packed,
         input: &[f32],
         buffers: &[Buffers<'_>],
@@ -229,8 +250,20 @@ impl Bound {
         // plan was made; tasks are disjoint by construction, and border rows are dealt out by task
         // number.
         unsafe {
-            run.task(&self.tasks[index])?;
-            if self.border {
+            let task = &self.tasks[index];
+            let Range { start, end } = task.pixels;
+            // At whole tiles, of which a piece has many.
+            let step = Split::WHOLE.step(self.kernel, usize::MAX);
+            let cut = |i: usize| match i {
+                0 => start,
+                _ if i == pieces => end,
+                _ => (start + (end - start) / step * i / pieces * step).min(end),
+            };
+            let pixels = cut(piece)..cut(piece + 1);
+            if !pixels.is_empty() {
+                run.task(&Task { pixels, panels: task.panels.clone() })?;
+            }
+            if self.border && piece == 0 {
                 run.border(index, self.tasks.len());
             }
         }

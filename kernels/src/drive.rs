@@ -9,8 +9,9 @@
 //!   if outputs were staged: copy them, channel by channel in their final order
 //! ```
 //!
-//! Outputs of groups are staged where a tile could not store them as whole vectors: groups whose
-//! outputs do not fill the lanes, and shuffled channels. The staged rows are still in L1.
+//! Outputs of groups are staged where a tile could not store them side by side: shuffled channels,
+//! and on ISAs without masks groups whose outputs do not fill the lanes. The staged rows are still in
+//! L1.
 //!
 //! The panel is what stays in the nearest cache while the block streams by, so the block is as
 //! large as keeps both in L2, and each weight is read once a block. With outputs in lanes a unit
@@ -21,7 +22,7 @@ use crate::memory::with_scratch;
 use crate::micro::Line;
 use crate::panels::{Packed, Panel};
 use crate::pixels::{Even, Pixels, Place, Span, even_parts};
-use crate::{Error, Family, Kernel, Layer, Shape};
+use crate::{Error, Family, Isa, Kernel, Layer, Shape};
 use core::ops::Range;
 
 /// How the input reaches the tiles, and how much of it at a time.
@@ -179,7 +180,8 @@ impl Run<'_> {
         let ragged = self.padded != branch.layer.k / groups;
         (groups > 1
             && adjacent
-            && (branch.layer.shuffle || ragged)
+            // Under a mask a tile stores the lanes it has as fast as whole vectors.
+            && (branch.layer.shuffle || (ragged && self.kernel.isa() != Isa::Avx512))
             && self.kernel.family() == Family::Outputs
             // A residual is added while the rows are copied, which then ends with the clamp.
             && (branch.residual.is_none() || (!branch.layer.shuffle && !branch.needs_pass()))

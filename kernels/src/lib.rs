@@ -47,5 +47,5 @@ pub use parameters::{BatchNorm, Parameters, fold_batch_norm};
 pub use plan::{PackedWeights, Plan, PlanOptions, Pool, convolve};
 pub use profile::{Measured, Mode, Profile, ProfileError};
 pub use reference::{reference, reference_of};
-pub use siblings::{Branch, Siblings};
+pub use siblings::{Branch, Sharing, Siblings};
 pub use view::{View, Views};

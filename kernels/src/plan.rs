@@ -6,7 +6,7 @@ use crate::drive::{Blocking, Output};
 use crate::panels::Packed;
 use crate::profile::{Mode, Profile, ProfileError};
 use crate::reference::try_zeroed;
-use crate::{Error, Isa, Kernel, Layer, Parameters, Shape, Views};
+use crate::{Error, Isa, Kernel, Layer, Parameters, Shape, Sharing, Views};
 use std::sync::Arc;
 
 /// What a caller may decide about a plan; the rest is chosen.
@@ -29,6 +29,8 @@ pub struct PlanOptions {
     pub profile: Option<Arc<Profile>>,
     /// How much planning may find out.
     pub mode: Mode,
+    /// How siblings go over their common input; a single layer does not ask.
+    pub sharing: Sharing,
 }
 
 impl Default for PlanOptions {
@@ -48,6 +50,7 @@ impl PlanOptions {
             split: None,
             profile: None,
             mode: Mode::Estimate,
+            sharing: Sharing::Best,
         }
     }
 
@@ -97,6 +100,13 @@ impl PlanOptions {
     #[must_use]
     pub const fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Says how siblings go over their common input.
+    #[must_use]
+    pub const fn sharing(mut self, sharing: Sharing) -> Self {
+        self.sharing = sharing;
         self
     }
 

@@ -4,6 +4,7 @@ use crate::bound::{Bound, Buffers, Wanted, spread};
 use crate::choose::Split;
 use crate::drive::{Blocking, Output};
 use crate::{Error, Kernel, Layer, PackedWeights, Parameters, PlanOptions, Pool, View};
+use core::fmt;
 
 /// One of the layers of [`Siblings`]: its own outputs, epilogue and destination.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,13 +42,51 @@ impl Branch {
     }
 }
 
+/// How the branches of [`Siblings`] go over their common input. The bits are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Sharing {
+    /// Whichever of the others is estimated to be the fastest.
+    #[default]
+    Best,
+    /// All branches under one kernel: a block of the input is packed, if it has to be, once for
+    /// all of them.
+    Kernel,
+    /// Each branch under the kernel that is best for it, in turns over pieces of the input that
+    /// stay in the nearest caches.
+    Pieces,
+    /// Each branch under its kernel over the whole input, one after another; threads are handed
+    /// all of it at once.
+    Branches,
+}
+
+impl Sharing {
+    /// Every way.
+    pub const ALL: [Sharing; 4] =
+        [Sharing::Best, Sharing::Kernel, Sharing::Pieces, Sharing::Branches];
+
+    /// The lower-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Sharing::Best => "best",
+            Sharing::Kernel => "kernel",
+            Sharing::Pieces => "pieces",
+            Sharing::Branches => "branches",
+        }
+    }
+}
+
+impl fmt::Display for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// Layers that read the same input, planned together: the weights packed together, the work handed
 /// to the threads once, each branch with its own epilogue and destination. The bits are those of
 /// the layers one after another.
 ///
-/// Branches share a kernel and one reading of the input where the cost model says that this pays
-/// (an input that has to be packed first, or lanes that only fill together); the others keep the
-/// kernels that are best for each, and each thread goes through all of them.
+/// How they share the input is chosen, or said by [`PlanOptions::sharing`]: see [`Sharing`].
 ///
 /// The 1×1 branches of an Inception module (here of 2, 1 and 1 outputs; the first goes straight
 /// to its part of the concatenated output, the others to the 3×3 and 5×5 that follow them):
@@ -85,6 +124,8 @@ impl Branch {
 pub struct Siblings {
     /// Consecutive branches that share a kernel; at least one.
     parts: Vec<Bound>,
+    /// Pieces that each part's tasks are run in, in turns.
+    pieces: usize,
     why: String,
     /// Buffer of each branch.
     buffer: Vec<usize>,
@@ -95,7 +136,6 @@ pub struct Siblings {
 impl Siblings {
     /// The most branches of one plan.
     pub const MOST_BRANCHES: usize = crate::branch::MOST_BRANCHES;
-
     /// Chooses for all branches together, without measuring. `input` says where the common input
     /// lies in its slice; unset: a whole tensor.
     ///
@@ -123,7 +163,7 @@ impl Siblings {
                 residual: *residual,
             })
             .collect();
-        let parts = parts(&wanted, input, options)?;
+        let (parts, pieces) = parts(&wanted, input, options)?;
         let buffer: Vec<usize> = branches
             .iter()
             .enumerate()
@@ -140,8 +180,11 @@ impl Siblings {
         let buffers = buffer.iter().max().map_or(0, |most| most + 1);
         let residuals = branches.iter().any(|branch| branch.layer.residual);
         let why: Vec<&str> = parts.iter().map(|part| part.why.as_str()).collect();
-        let why = why.join("; then ");
-        Ok(Siblings { parts, why, buffer, buffers, residuals })
+        let mut why = why.join("; then ");
+        if pieces > 1 {
+            why.push_str(&format!("; in turns over {pieces} pieces"));
+        }
+        Ok(Siblings { parts, pieces, why, buffer, buffers, residuals })
     }
 
     /// The kernels chosen and their blockings, each with how many consecutive branches share it.
@@ -220,15 +263,17 @@ impl Siblings {
             part.check_operands(weights, input)?;
         }
         spread(self.threads(), pool, |task| {
-            let mut rest = &buffers[..count];
-            for (part, weights) in self.parts.iter().zip(weights()) {
-                let (own, others) = rest.split_at(part.branches());
-                rest = others;
-                if task < part.tasks.len() {
-                    // SAFETY: every branch was checked, and the operands; the buffers are borrowed
-                    // for this call alone, and branches that share one were found to write to
-                    // different places when planned.
-                    unsafe { part.task(task, weights, input, own)? };
+            for piece in 0..self.pieces {
+                let mut rest = &buffers[..count];
+                for (part, weights) in self.parts.iter().zip(weights()) {
+                    let (own, others) = rest.split_at(part.branches());
+                    rest = others;
+                    if task < part.tasks.len() {
+                        // SAFETY: every branch was checked, and the operands; the buffers are
+                        // borrowed for this call alone, and branches that share one were found to
+                        // write to different places when planned.
+                        unsafe { part.piece(task, [piece, self.pieces], weights, input, own)? };
+                    }
                 }
             }
             Ok(())
@@ -239,16 +284,26 @@ impl Siblings {
 /// Estimates that differ by less than this share are not told apart.
 const CLEARLY: f64 = 0.03;
 
-/// Plans the branches under one kernel, or each by itself, whichever is estimated to be faster.
+/// Bytes of input to a piece: with the weights and outputs of a branch it stays in a small L2.
+const PIECE: usize = 256 << 10;
+/// The most pieces of an input.
+const MOST_PIECES: usize = 64;
+
+/// Plans the branches under one kernel, or each by itself, whichever is asked for or estimated to
+/// be faster; and says in how many pieces the parts go over the input in turns.
 fn parts(
     wanted: &[Wanted],
     input: Option<View>,
     options: &PlanOptions,
-) -> Result<Vec<Bound>, Error> {
+) -> Result<(Vec<Bound>, usize), Error> {
     let together = Bound::new(wanted, input, options)?;
-    if wanted.len() == 1 {
-        return Ok(vec![together]);
+    if wanted.len() == 1 || options.sharing == Sharing::Kernel {
+        return Ok((vec![together], 1));
     }
+    // Each average is one sum, in the order of the pixels, that a task begins and ends.
+    let average = wanted.iter().any(|branch| branch.layer.average);
+    let bytes = together.shape.input_len.saturating_mul(size_of::<f32>());
+    let pieces = if average { 1 } else { bytes.div_ceil(PIECE).min(MOST_PIECES) };
     let alone =
         |branch, options: &PlanOptions| Bound::new(core::slice::from_ref(branch), input, options);
     let mut apart = wanted
@@ -271,7 +326,11 @@ fn parts(
         }
     }
     let one_by_one: f64 = apart.iter().map(|part| part.cycles).sum();
-    Ok(if together.cycles < (1.0 - CLEARLY) * one_by_one { vec![together] } else { apart })
+    Ok(match options.sharing {
+        Sharing::Pieces => (apart, pieces),
+        Sharing::Best if together.cycles < (1.0 - CLEARLY) * one_by_one => (vec![together], 1),
+        _ => (apart, 1),
+    })
 }
 
 fn expect_count(what: &'static str, given: usize, needed: usize) -> Result<(), Error> {

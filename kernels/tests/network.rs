@@ -1,87 +1,16 @@
 //! Views, siblings, groups with shuffle, heads and changes of layout: against sums in `f64`, and
 //! against the layers one by one, bit for bit, on every kernel.
 
+mod case;
+mod exact;
+mod sums;
+
+use case::{plain as values, runnable};
 use pointwise::{
-    Activation, BatchNorm, Blocking, Branch, Error, Kernel, Layer, Layout, Parameters, Plan,
-    PlanOptions, Pool, Siblings, View, Views, fold_batch_norm, kernels, reference,
+    Activation, BatchNorm, Blocking, Branch, Error, Layer, Layout, Padding, Parameters, Plan,
+    PlanOptions, Pool, Sharing, Siblings, View, Views, fold_batch_norm, reference, reference_of,
 };
-
-/// Small deterministic values in −1..1.
-fn values(len: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..len)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
-fn runnable() -> impl Iterator<Item = &'static Kernel> {
-    let cap: Option<pointwise::Isa> =
-        std::env::var("POINTWISE_ISA").ok().map(|isa| isa.parse().unwrap());
-    kernels()
-        .iter()
-        .filter(move |kernel| kernel.is_available() && cap.is_none_or(|cap| kernel.isa() <= cap))
-}
-
-/// Offset of (image, channel, row, column) of a dense tensor, written out once more.
-fn dense(layout: Layout, [c, h, w]: [usize; 3], [n, i, y, x]: [usize; 4]) -> usize {
-    match layout {
-        Layout::Nchw => ((n * c + i) * h + y) * w + x,
-        Layout::Nhwc => ((n * h + y) * w + x) * c + i,
-    }
-}
-
-/// The layer in `f64`, its formula written down: output `[n][k][oh][ow]`, or `[n][k]`.
-fn exactly(
-    layer: &Layer,
-    x: &[f32],
-    w: &[f32],
-    bias: &[f32],
-    residual: Option<&[f32]>,
-) -> Vec<f64> {
-    let shape = layer.check().unwrap();
-    let (cg, kg) = (layer.c / layer.groups, layer.k / layer.groups);
-    let mut output = Vec::new();
-    for n in 0..layer.n {
-        for channel in 0..layer.k {
-            // Which filter's output this channel is.
-            let k = if layer.shuffle {
-                channel % layer.groups * kg + channel / layer.groups
-            } else {
-                channel
-            };
-            let mut total = 0.0;
-            for (oy, ox) in (0..shape.oh).flat_map(|y| (0..shape.ow).map(move |x| (y, x))) {
-                let mut sum = if layer.bias { f64::from(bias[k]) } else { 0.0 };
-                for i in 0..cg {
-                    let at = [n, k / kg * cg + i, oy * layer.stride[0], ox * layer.stride[1]];
-                    let value = x[dense(layer.layout, [layer.c, layer.h, layer.w], at)];
-                    sum += f64::from(value) * f64::from(w[k * cg + i]);
-                }
-                if let Some(residual) = residual {
-                    let at = [n, channel, oy, ox];
-                    let sizes = [layer.k, shape.oh, shape.ow];
-                    sum += f64::from(residual[dense(layer.output_layout, sizes, at)]);
-                }
-                if layer.activation == Activation::Relu {
-                    sum = sum.max(0.0);
-                }
-                total += sum;
-                if !layer.average {
-                    output.push(sum);
-                }
-            }
-            if layer.average {
-                output.push(total / (shape.oh * shape.ow) as f64);
-            }
-        }
-    }
-    output
-}
+use sums::{assert_near, dense};
 
 #[test]
 fn groups_shuffle_layouts_and_averages_in_f64() {
@@ -119,23 +48,92 @@ fn groups_shuffle_layouts_and_averages_in_f64() {
                     let packed = plan.pack(&w, Some(&bias)).unwrap();
                     let mut got = vec![f32::NAN; shape.output_len];
                     plan.run(&packed, &x, residual.as_deref(), &mut got, Pool::Serial).unwrap();
-                    let want = exactly(&layer, &x, &w, &bias, residual.as_deref());
-                    let sizes = if average { [48, 1, 1] } else { [48, shape.oh, shape.ow] };
-                    for n in 0..2 {
-                        for k in 0..48 {
-                            for (y, x) in
-                                (0..sizes[1]).flat_map(|y| (0..sizes[2]).map(move |x| (y, x)))
-                            {
-                                let got = got[dense(to, sizes, [n, k, y, x])];
-                                let want = want[dense(Layout::Nchw, sizes, [n, k, y, x])];
-                                assert!(
-                                    (f64::from(got) - want).abs() < 1e-4,
-                                    "{layer} on {}: ({n}, {k}, {y}, {x}) is {got}, not {want}",
-                                    kernel.name()
-                                );
-                            }
-                        }
-                    }
+                    let parameters = Parameters::new(&w).bias(&bias);
+                    let residual = residual.as_deref();
+                    assert_near(&layer, &x, &parameters, residual, &got, kernel.name());
+                    let same = reference_of(&layer, &x, &parameters, residual).unwrap();
+                    assert!(
+                        got.iter().zip(&same).all(|(a, b)| a.to_bits() == b.to_bits()),
+                        "{layer} on {} has other bits than the reference",
+                        kernel.name()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_epilogue_in_f64_and_the_same_bits_on_every_kernel() {
+    let curves = Activation::PLAIN.into_iter().chain([
+        Activation::Clamp { lo: -0.25, hi: 0.5 },
+        Activation::LeakyRelu { slope: 0.1 },
+        Activation::Prelu,
+    ]);
+    for (seed, activation) in (0..).map(|i| 10 * i).zip(curves) {
+        for (layout, to) in
+            Layout::ALL.into_iter().flat_map(|a| Layout::ALL.into_iter().map(move |b| (a, b)))
+        {
+            for (groups, k) in [(1, 21), (1, 32), (3, 51)] {
+                let layer = Layer::new(15, k, 3, 7)
+                    .layout(layout)
+                    .output_layout(to)
+                    .groups(groups)
+                    .shuffle(groups > 1)
+                    .bias(true)
+                    .residual(true)
+                    .activation(activation);
+                let shape = layer.check().unwrap();
+                let (x, w) = (values(shape.input_len, seed), values(shape.weights_len, seed + 1));
+                let (bias, slopes) = (values(k, seed + 2), values(k, seed + 3));
+                let residual = values(shape.residual_len, seed + 4);
+                let mut parameters = Parameters::new(&w).bias(&bias);
+                if activation == Activation::Prelu {
+                    parameters = parameters.slopes(&slopes);
+                }
+                let want = reference_of(&layer, &x, &parameters, Some(&residual)).unwrap();
+                assert_near(&layer, &x, &parameters, Some(&residual), &want, "the reference");
+                for kernel in runnable() {
+                    let options =
+                        PlanOptions::new().kernel(kernel.name()).blocking(Blocking::new(1, false));
+                    let plan = Plan::new(&layer, &options).unwrap();
+                    let packed = plan.pack_parameters(&parameters).unwrap();
+                    let mut got = vec![f32::NAN; shape.output_len];
+                    plan.run(&packed, &x, Some(&residual), &mut got, Pool::Serial).unwrap();
+                    let same = got.iter().zip(&want).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(same, "{layer} on {}", kernel.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn heads_in_f64() {
+    // A classifier: one pixel, streamed weights; a batch of them; Network in Network's average.
+    for layer in [
+        Layer::new(300, 70, 1, 1).bias(true),
+        Layer::new(65, 33, 1, 1).bias(true).batch(5).activation(Activation::Sigmoid),
+        Layer::new(48, 10, 6, 6).bias(true).activation(Activation::Relu).average(true),
+        Layer::new(48, 10, 6, 6).bias(true).batch(3).activation(Activation::Relu).average(true),
+    ] {
+        for layout in Layout::ALL {
+            let layer = layer.layout(layout);
+            let shape = layer.check().unwrap();
+            let (x, w) = (values(shape.input_len, 1), values(shape.weights_len, 2));
+            let bias = values(layer.k, 3);
+            let parameters = Parameters::new(&w).bias(&bias);
+            let want = reference_of(&layer, &x, &parameters, None).unwrap();
+            assert_eq!(want.len(), layer.n * layer.k);
+            assert_near(&layer, &x, &parameters, None, &want, "the reference");
+            for kernel in runnable() {
+                for threads in [1, 3] {
+                    let options = PlanOptions::new().kernel(kernel.name()).threads(threads);
+                    let plan = Plan::new(&layer, &options).unwrap();
+                    let packed = plan.pack_parameters(&parameters).unwrap();
+                    let mut got = vec![f32::NAN; want.len()];
+                    plan.run(&packed, &x, None, &mut got, Pool::Serial).unwrap();
+                    assert_eq!(got, want, "{layer} on {}", kernel.name());
                 }
             }
         }
@@ -182,6 +180,8 @@ fn views_of_any_pitch_give_the_bits_of_whole_tensors() {
                     let weights = values(shape.weights_len, 2);
                     let r = values(shape.residual_len, 3);
                     let want = reference(&layer, &x, &weights, None, Some(&r)).unwrap();
+                    let parameters = Parameters::new(&weights);
+                    assert_near(&layer, &x, &parameters, Some(&r), &want, "the reference");
                     let mut x_buffer = vec![f32::NAN; input.check("input", [n, c, h, w]).unwrap()];
                     each_place(&input, Layout::Nhwc, [n, c, h, w], |at, i| x_buffer[at] = x[i]);
                     let mut r_buffer =
@@ -259,6 +259,10 @@ fn siblings_give_the_bits_of_their_layers() {
                             .unwrap()
                     })
                     .collect();
+                for i in 0..4 {
+                    let (parameters, residual) = (&parameters[i], residuals[i]);
+                    assert_near(&layers[i], &x, parameters, residual, &want[i], "the reference");
+                }
                 let mut expected = vec![-99.0; shared.len()];
                 for (first, i) in [(10, 0), (2, 2)] {
                     let sizes = [2, layers[i].k, 5, 7];
@@ -269,6 +273,49 @@ fn siblings_give_the_bits_of_their_layers() {
                 assert_eq!(shared, expected, "{} {layout}", kernel.name());
                 assert_eq!(second, want[1], "{} {layout}", kernel.name());
                 assert_eq!(averages, want[3], "{} {layout}", kernel.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn siblings_give_the_same_bits_however_they_share_the_input() {
+    // More than half a megabyte of input: several pieces.
+    let base = |k| Layer::new(160, k, 33, 29).bias(true).activation(Activation::Relu);
+    let padding = Padding::Explicit { top: 1, bottom: 0, left: 2, right: 1 };
+    let shapes: [fn(Layer) -> Layer; 3] =
+        [|l| l, |l| l.batch(2).stride(2, 1), |l| l.groups(4).shuffle(true)];
+    for (change, layout) in
+        shapes.into_iter().flat_map(|f| Layout::ALL.into_iter().map(move |layout| (f, layout)))
+    {
+        for padding in [Padding::Valid, padding] {
+            let layers = [24, 20, 68].map(|k| change(base(k).layout(layout).padding(padding)));
+            let shapes = layers.map(|layer| layer.check().unwrap());
+            let x = values(shapes[0].input_len, 1);
+            let weights = shapes.map(|shape| values(shape.weights_len, 2));
+            let biases = layers.map(|layer| values(layer.k, 3));
+            let parameters: [Parameters<'_>; 3] =
+                core::array::from_fn(|i| Parameters::new(&weights[i]).bias(&biases[i]));
+            let want: Vec<_> = (0..3)
+                .map(|i| reference_of(&layers[i], &x, &parameters[i], None).unwrap())
+                .collect();
+            for sharing in Sharing::ALL {
+                for threads in [1, 3] {
+                    let options = PlanOptions::new().threads(threads).sharing(sharing);
+                    let branches = layers.map(Branch::new);
+                    let siblings = Siblings::new(&branches, None, &options).unwrap();
+                    let kernels = siblings.kernels().count();
+                    assert!(sharing != Sharing::Kernel || kernels == 1);
+                    assert!(sharing == Sharing::Kernel || sharing == Sharing::Best || kernels == 3);
+                    assert_eq!(sharing == Sharing::Pieces, siblings.explain().contains("pieces"));
+                    let packed = siblings.pack(&parameters).unwrap();
+                    let mut got: Vec<Vec<f32>> =
+                        shapes.iter().map(|shape| vec![f32::NAN; shape.output_len]).collect();
+                    let mut outputs: Vec<&mut [f32]> =
+                        got.iter_mut().map(Vec::as_mut_slice).collect();
+                    siblings.run(&packed, &x, &[], &mut outputs, Pool::Serial).unwrap();
+                    assert_eq!(got, want, "{} as {sharing} on {threads}", layers[0]);
+                }
             }
         }
     }

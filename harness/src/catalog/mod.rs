@@ -38,9 +38,12 @@ impl Entry {
         Entry { network: String::new(), name: layer.to_string(), count: 1, head: false, layer }
     }
 
-    /// The layer in another layout.
+    /// The layer in another layout. One that changes the layout then changes it the other way.
     pub fn in_layout(&self, layout: Layout) -> Layer {
-        self.layer.layout(layout)
+        let Layer { layout: from, output_layout: to, .. } = self.layer;
+        let [a, b] = Layout::ALL;
+        let other = if layout == a { b } else { a };
+        self.layer.layout(layout).output_layout(if from == to { layout } else { other })
     }
 }
 
@@ -113,6 +116,19 @@ pub fn catalog() -> &'static [Entry] {
             .collect()
     });
     &CATALOG
+}
+
+/// The name that stands for [`forms`] where networks are named.
+pub const FORMS: &str = "forms";
+
+/// Layers of the forms that no network's own lines have: shuffled channels, averages, changes of
+/// layout, each activation. Small; `verify` checks them with the catalog.
+pub fn forms() -> &'static [Entry] {
+    static ALL: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+        // As for the catalog.
+        parse(FORMS, include_str!("../../data/forms.txt")).unwrap_or_else(|e| panic!("{e}"))
+    });
+    &ALL
 }
 
 /// One problem, and where it occurs.
@@ -243,6 +259,28 @@ mod tests {
             let Some(Entry { layer: first, .. }) = first else { continue };
             let stride = if entry.network.ends_with("v1.5") { [1, 1] } else { stride };
             assert_eq!((first.c, first.h, first.stride), (entry.layer.c, h, stride), "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn the_forms_have_what_the_networks_lack() {
+        let has = |form: fn(&Layer) -> bool| forms().iter().any(|entry| form(&entry.layer));
+        for groups in [2, 3, 4, 8] {
+            assert!(forms().iter().any(|e| e.layer.shuffle && e.layer.groups == groups));
+        }
+        assert!(has(|layer| layer.average && layer.groups == 1));
+        assert!(has(|layer| layer.average && layer.shuffle));
+        assert!(has(|layer| layer.output_layout != layer.layout));
+        assert!(has(|layer| layer.output_layout != layer.layout && layer.average));
+        for activation in Activation::PLAIN.into_iter().chain([Activation::Prelu]) {
+            let of = |e: &&Entry| e.layer.activation == activation;
+            assert!(forms().iter().filter(of).any(|e| e.layer.residual), "{activation:?}");
+        }
+        let changes = forms().iter().find(|e| e.layer.output_layout != e.layer.layout).unwrap();
+        for layout in Layout::ALL {
+            let layer = changes.in_layout(layout);
+            assert_eq!(layer.layout, layout);
+            assert_ne!(layer.output_layout, layout);
         }
     }
 

@@ -80,6 +80,7 @@ pub(crate) fn contenders(options: &Options, preset: Preset) -> Result<Field, Fai
     let all = contender::all(&contender::Options {
         peers: options.peers.clone(),
         isa: options.isa,
+        sharing: options.sharing.unwrap_or_default(),
         ..Default::default()
     });
     let names: Vec<&str> = all.iter().map(|contender| contender.name()).collect();

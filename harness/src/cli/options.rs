@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use clap::{Args, ValueEnum};
-use pointwise::{Isa, Layer, Layout};
+use pointwise::{Isa, Layer, Layout, Sharing};
 use pointwise_harness::catalog::Pattern;
 use pointwise_harness::measure::Cache;
 use std::path::PathBuf;
@@ -45,6 +45,11 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "LAYOUT", help_heading = "Filters")]
     pub(crate) layout: Option<LayoutChoice>,
 
+    /// Shuffle the outputs of grouped layers without a residual, as ShuffleNet does with those of
+    /// its first 1×1 layers: fused, where peers have a pass of its own
+    #[arg(long, global = true, help_heading = "Filters")]
+    pub(crate) shuffle: bool,
+
     /// Take the layers from FILE (the catalog's format) instead of the built-in catalog
     #[arg(long, global = true, value_name = "FILE", help_heading = "Filters")]
     pub(crate) layers: Option<PathBuf>,
@@ -66,6 +71,13 @@ pub(crate) struct Options {
     /// Use no wider instruction set than this: scalar, neon, avx2 or avx512
     #[arg(long, global = true, value_name = "CAP", help_heading = "Settings")]
     pub(crate) isa: Option<Isa>,
+
+    /// How `pointwise-siblings` goes over a common input: best, kernel (one for all branches),
+    /// pieces (each its own, in turns) or branches (one after another) [default: best]
+    #[arg(
+        long, global = true, value_name = "WAY", value_parser = sharing, help_heading = "Settings"
+    )]
+    pub(crate) sharing: Option<Sharing>,
 
     /// Folder that peer libraries (oneDNN, OpenBLAS, XNNPACK) are looked for in first
     #[arg(long, global = true, value_name = "DIR", help_heading = "Settings")]
@@ -156,7 +168,7 @@ impl FromStr for LayerChoice {
     fn from_str(text: &str) -> Result<Self, String> {
         let layout = Layout::ALL
             .into_iter()
-            .find(|l| text.strip_prefix(l.name()).is_some_and(|rest| rest.starts_with('/')));
+            .find(|l| text.strip_prefix(l.name()).is_some_and(|rest| rest.starts_with(['/', '-'])));
         match text.parse::<Layer>() {
             Ok(layer) => {
                 layer.check().map_err(|error| error.to_string())?;
@@ -200,6 +212,13 @@ fn cache(text: &str) -> Result<Cache, String> {
     text.parse()
 }
 
+/// Reads a way to share an input.
+fn sharing(text: &str) -> Result<Sharing, String> {
+    let names = Sharing::ALL.map(Sharing::name).join(", ");
+    let found = Sharing::ALL.into_iter().find(|way| way.name() == text);
+    found.ok_or_else(|| format!("the ways are {names}"))
+}
+
 /// More than any machine has; what lies above would only fail later.
 const MOST_THREADS: usize = 4096;
 
@@ -225,6 +244,7 @@ mod tests {
             ("c8h4w4k8/relu", None),
             ("nchw/c8h4w4k8", Some(Layout::Nchw)),
             ("nhwc/n2c8h4w4k8", Some(Layout::Nhwc)),
+            ("nchw-nhwc/c8h4w4k8", Some(Layout::Nchw)),
         ] {
             assert_eq!(text.parse(), Ok(given(text, layout)));
         }

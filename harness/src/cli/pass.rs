@@ -13,7 +13,7 @@ use super::selection;
 use pointwise::{Layer, Layout};
 use pointwise_harness::catalog::{self, Entry};
 use pointwise_harness::contender::{Contender, Prepared};
-use pointwise_harness::machine::{CacheLevel, Ceilings, Effort};
+use pointwise_harness::machine::{Beside, CacheLevel, Ceilings, Effort};
 use pointwise_harness::measure::{
     self, Cache, Progress as _, Samples, Session, Settings, Summary, stats,
 };
@@ -26,27 +26,6 @@ use std::sync::PoisonError;
 /// The seed of the data that is timed.
 const SEED: u64 = 1;
 
-/// One row with what it was made from, for the ceilings rise in the course of a run.
-pub(super) struct Row {
-    subject: Subject,
-    summary: Summary,
-    /// The layers of the whole pass, where the row is of it.
-    whole: Option<Vec<Layer>>,
-    pub(super) record: Record,
-}
-
-impl Row {
-    fn new(
-        subject: Subject,
-        summary: Summary,
-        whole: Option<Vec<Layer>>,
-        ceilings: &Ceilings,
-    ) -> Result<Row, Failure> {
-        let record = record(&subject, &summary, whole.as_deref(), ceilings)?;
-        Ok(Row { subject, summary, whole, record })
-    }
-}
-
 /// One network in one layout, measured.
 pub(super) struct Network {
     pub(super) name: String,
@@ -54,7 +33,7 @@ pub(super) struct Network {
     pub(super) steps: Vec<Step>,
     /// Bytes that a pass goes through.
     pub(super) bytes: usize,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<Record>,
 }
 
 /// Runs `bench --pass`.
@@ -121,12 +100,12 @@ pub(super) fn run(
         }
         progress.at(format_args!("{name} {layout}"));
         let network = run.network(name, layout, steps, &present, &mut session, &mut ceilings)?;
-        for row in &network.rows {
+        for record in &network.rows {
             if let Some(writer) = &mut writer {
-                writer.append(&row.record)?;
+                writer.append(record)?;
             }
             if output.json {
-                progress.aside(|| output.row(&row.record))?;
+                progress.aside(|| output.row(record))?;
             }
         }
         measured.push(network);
@@ -135,15 +114,10 @@ pub(super) fn run(
     }
     progress.end();
     drop(progress);
-    // Every share is of the same ceiling: the best that the run has seen.
-    for row in measured.iter_mut().flat_map(|network| &mut network.rows) {
-        row.record = record(&row.subject, &row.summary, row.whole.as_deref(), &ceilings)?;
-    }
     let environment = watch.finish(settings, ceilings);
     let signal = interrupt.signal();
     if let (Some(writer), Some(path)) = (writer, args.file.as_deref()) {
-        let records: Vec<&Record> =
-            measured.iter().flat_map(|network| &network.rows).map(|row| &row.record).collect();
+        let records: Vec<&Record> = measured.iter().flat_map(|network| &network.rows).collect();
         match signal {
             Some(_) => bench::keep(&writer, &environment)?,
             None => bench::finish(writer, &records, &environment, path)?,
@@ -247,8 +221,18 @@ impl Run<'_> {
             }
         }
         self.progress.at(format_args!("{name} {layout}"));
-        let samples = self.pool.install(|| session.measure(&mut ready, self.progress));
+        // The last of the field, and no contender: the ceiling, at the clock rate of this network.
+        let beside = Beside::new(ceilings, threads, isa);
+        ready.extend(beside.clone().map(|beside| Box::new(beside) as Box<dyn Prepared>));
+        let mut samples = self.pool.install(|| session.measure(&mut ready, self.progress));
         ceilings.raise(self.pool);
+        let mut here = ceilings.clone();
+        if let Some(beside) = beside
+            && let Some(summary) = samples.pop().and_then(|samples| samples.ok()?.summary())
+        {
+            here = here.at_most(threads, beside.gflops(summary.median));
+        }
+        let ceilings = &here;
         let mut network =
             Network { name, layout, bytes: pass.bytes(), steps: Vec::new(), rows: Vec::new() };
         for ((contender, units, kernels, times), samples) in takes_part.into_iter().zip(samples) {
@@ -280,12 +264,12 @@ impl Run<'_> {
                 // A group by itself.
                 let group = parts(pass.steps(), &units).swap_remove(0);
                 let subject = subject(&group.name, group.layer, &common(&kernels));
-                network.rows.push(Row::new(subject, summary, None, ceilings)?);
+                network.rows.push(record(subject, &summary, None, ceilings)?);
                 continue;
             }
             let layers: Vec<Layer> = pass.layers().copied().collect();
             let whole = subject("", layers[0], "");
-            let mut rows = vec![Row::new(whole, summary, Some(layers), ceilings)?];
+            network.rows.push(record(whole, &summary, Some(&layers), ceilings)?);
             for part in parts(pass.steps(), &units) {
                 // The time of a run of the part: it may occur several times in a pass.
                 let mean = |sample: &Vec<f64>| {
@@ -296,14 +280,9 @@ impl Run<'_> {
                 let Some(summary) = (Samples { ns, iterations: 1 }).summary() else { continue };
                 let own: Vec<String> = part.units.iter().map(|u| kernels[*u].clone()).collect();
                 let kernel = common(&own);
-                rows.push(Row::new(
-                    subject(&part.name, part.layer, &kernel),
-                    summary,
-                    None,
-                    ceilings,
-                )?);
+                let subject = subject(&part.name, part.layer, &kernel);
+                network.rows.push(record(subject, &summary, None, ceilings)?);
             }
-            network.rows.extend(rows);
         }
         network.steps = pass.steps().to_vec();
         Ok(network)
@@ -375,14 +354,14 @@ fn parts(steps: &[Step], units: &[Unit]) -> Vec<Part> {
 }
 
 fn record(
-    subject: &Subject,
+    subject: Subject,
     summary: &Summary,
     whole: Option<&[Layer]>,
     ceilings: &Ceilings,
 ) -> Result<Record, Failure> {
     match whole {
-        Some(layers) => Record::of_pass(subject.clone(), layers, summary, ceilings),
-        None => Record::new(subject.clone(), summary, ceilings),
+        Some(layers) => Record::of_pass(subject, layers, summary, ceilings),
+        None => Record::new(subject, summary, ceilings),
     }
     .map_err(|error| Failure::Machine { what: "cannot make a record", why: error.to_string() })
 }

@@ -25,7 +25,7 @@ pub(super) fn print(networks: &[Network], output: &mut Output) -> Result<(), Fai
         .figure("pointwise ×");
     for network in networks {
         let ours = network.find(OURS, PASS);
-        for record in network.rows.iter().map(|row| &row.record).filter(|r| r.layer == PASS) {
+        for record in network.rows.iter().filter(|r| r.layer == PASS) {
             let ratio = ours.filter(|_| record.contender != OURS);
             table.row([
                 network.name.clone(),
@@ -55,13 +55,12 @@ pub(super) fn print(networks: &[Network], output: &mut Output) -> Result<(), Fai
 
 impl Network {
     fn find(&self, contender: &str, layer: &str) -> Option<&Record> {
-        let mut records = self.rows.iter().map(|row| &row.record);
-        records.find(|record| record.contender == contender && record.layer == layer)
+        self.rows.iter().find(|record| record.contender == contender && record.layer == layer)
     }
 
     /// The fastest of those that are not ours.
     fn best_other(&self, layer: &str) -> Option<&Record> {
-        let others = self.rows.iter().map(|row| &row.record).filter(|record| {
+        let others = self.rows.iter().filter(|record| {
             record.layer == layer && ![OURS, SIBLINGS].contains(&record.contender.as_str())
         });
         others.min_by(|a, b| a.ns_median.total_cmp(&b.ns_median))

@@ -17,6 +17,11 @@ pub(crate) fn layers(options: &Options) -> Result<Vec<Entry>, Failure> {
                 continue;
             }
             let mut row = Entry { layer: entry.in_layout(layout), ..entry.clone() };
+            if options.shuffle && row.layer.groups > 1 && !row.layer.residual && !row.layer.shuffle
+            {
+                row.layer.shuffle = true;
+                row.name = format!("{}.shuffled", row.name);
+            }
             if row.network.is_empty() {
                 row.name = row.layer.to_string();
             }
@@ -26,6 +31,11 @@ pub(crate) fn layers(options: &Options) -> Result<Vec<Entry>, Failure> {
         }
     }
     Ok(rows)
+}
+
+/// Whether nothing says which layers.
+pub(crate) fn is_open(options: &Options) -> bool {
+    options.layers.is_none() && options.network.is_empty() && options.layer.is_empty()
 }
 
 /// The entries let through, as the catalog or the file has them.
@@ -57,6 +67,7 @@ fn choose(options: &Options) -> Result<Vec<(Entry, Option<Layout>)>, Failure> {
             file = catalog::load(path)?;
             file.as_slice()
         }
+        None if options.network == [catalog::FORMS] => catalog::forms(),
         None => catalog::catalog(),
     };
     let network = (!options.network.is_empty()).then(|| options.network.join("|"));

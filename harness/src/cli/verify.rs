@@ -67,7 +67,11 @@ pub(super) struct Checked<'a> {
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Everything)?;
-    let rows = selection::layers(options)?;
+    let mut rows = selection::layers(options)?;
+    if selection::is_open(options) {
+        let forms = Options { network: vec![catalog::FORMS.to_owned()], ..options.clone() };
+        rows.extend(selection::layers(&forms)?);
+    }
     let present = fault::planted(field.present()?);
     field.tell_absent(options);
     let field = present;

@@ -43,6 +43,7 @@ pub(super) struct Lowered<'g> {
 
 impl<'g> Lowered<'g> {
     pub(super) fn new(gemm: &'g dyn Sgemm, case: &Case<'_>) -> Result<Self, Refusal> {
+        super::expect_plain(case.layer)?;
         let layer = *case.layer;
         let shape = layer.check().map_err(|e| Refusal::Failed(e.to_string()))?;
         let whole = layer.stride == [1, 1] && (shape.oh, shape.ow) == (layer.h, layer.w);

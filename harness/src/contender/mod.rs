@@ -15,7 +15,7 @@ mod siblings;
 
 pub use buffer::Buffer;
 
-use pointwise::{Isa, Layer};
+use pointwise::{Activation, Isa, Layer, Parameters, Sharing};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -33,13 +33,15 @@ pub struct Options {
     /// The widest ISA. A peer library takes its cap once, when it is loaded, so this must be
     /// the cap of every [`Case`].
     pub isa: Option<Isa>,
+    /// How [`SIBLINGS`] goes over a common input.
+    pub sharing: Sharing,
 }
 
 /// Every contender, on this machine or not.
 pub fn all(options: &Options) -> Vec<Box<dyn Contender>> {
     let mut all: Vec<Box<dyn Contender>> = Vec::new();
     all.push(Box::new(ours::Planned));
-    all.push(Box::new(siblings::Together));
+    all.push(Box::new(siblings::Together(options.sharing)));
     all.extend(pointwise::kernels().iter().map(|kernel| ours::One::boxed(kernel)));
     all.push(Box::new(naive::Naive));
     all.push(Box::new(matrixmultiply::contender()));
@@ -73,12 +75,21 @@ pub struct Case<'a> {
     pub bias: Option<&'a [f32]>,
     /// In the output's shape and layout.
     pub residual: Option<&'a [f32]>,
+    /// `[k]`.
+    pub slopes: Option<&'a [f32]>,
     /// A buffer that holds `input` and that other layers read too; `None` where the layer has its
     /// own.
     pub shared_input: Option<&'a Buffer>,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    /// Weights, bias and slopes.
+    pub fn parameters(&self) -> Parameters<'a> {
+        let mut parameters = Parameters::new(self.weights);
+        (parameters.bias, parameters.slopes) = (self.bias, self.slopes);
+        parameters
+    }
+
     /// The input in a buffer to keep: the shared one, or a copy.
     pub fn input_buffer(&self) -> Buffer {
         self.shared_input.map_or_else(|| Buffer::copy_of(self.input), Buffer::share)
@@ -175,6 +186,21 @@ pub trait Prepared: Send {
 
     /// Told that the last run was the last one of a sample.
     fn sampled(&mut self) {}
+}
+
+/// Refuses the forms of a layer that only our library has: the others write an output where it is
+/// computed, one value a pixel and channel.
+fn expect_plain(layer: &Layer) -> Result<(), Refusal> {
+    let form = [
+        (layer.shuffle, "channel shuffle"),
+        (layer.average, "average over the pixels"),
+        (layer.output_layout != layer.layout, "output in the other layout"),
+        (layer.activation == Activation::Prelu, "slope for each channel"),
+    ];
+    match form.into_iter().find(|(has, _)| *has) {
+        Some((_, what)) => Err(Refusal::Unsupported(format!("it has no fused {what}"))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a cap below what the CPU has, for contenders that take none.

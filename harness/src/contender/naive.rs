@@ -6,7 +6,7 @@
 //! a filter. Threads take equal shares of the outputs.
 
 use super::buffer::Buffer;
-use super::{Case, Contender, Prepared, Refusal};
+use super::{Case, Contender, Prepared, Refusal, expect_plain};
 use pointwise::{Layer, Layout, Shape};
 use rayon::prelude::*;
 
@@ -35,6 +35,7 @@ impl Contender for Naive {
     }
 
     fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal> {
+        expect_plain(case.layer)?;
         let shape = case.layer.check().map_err(|e| Refusal::Failed(e.to_string()))?;
         Ok(Box::new(Loops {
             layer: *case.layer,

@@ -81,7 +81,7 @@ fn bind<'a>(case: &Case<'_>, mut options: PlanOptions) -> Result<Box<dyn Prepare
     let plan = Plan::new(case.layer, &options).map_err(refusal)?;
     let plan_ns = start.elapsed().as_nanos() as f64;
     let start = Instant::now();
-    let weights = plan.pack(case.weights, case.bias).map_err(refusal)?;
+    let weights = plan.pack_parameters(&case.parameters()).map_err(refusal)?;
     let pack_ns = start.elapsed().as_nanos() as f64;
     let output = Buffer::unwritten(plan.shape().output_len);
     Ok(Box::new(Bound {

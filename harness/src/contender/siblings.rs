@@ -3,11 +3,11 @@
 use super::buffer::Buffer;
 use super::ours::refusal;
 use super::{Case, Contender, Prepared, Refusal, SetupTimes};
-use pointwise::{Branch, PackedWeights, Parameters, PlanOptions, Pool, Siblings};
+use pointwise::{Branch, PackedWeights, Parameters, PlanOptions, Pool, Sharing, Siblings};
 use std::time::Instant;
 
 /// [`Siblings`] wherever there are some; a layer without is a branch by itself.
-pub(super) struct Together;
+pub(super) struct Together(pub(super) Sharing);
 
 impl Contender for Together {
     fn name(&self) -> &str {
@@ -31,22 +31,22 @@ impl Contender for Together {
     }
 
     fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal> {
-        bind(std::slice::from_ref(case))
+        bind(std::slice::from_ref(case), self.0)
     }
 
     fn prepare_siblings<'a>(
         &'a self,
         cases: &[Case<'_>],
     ) -> Option<Result<Box<dyn Prepared + 'a>, Refusal>> {
-        Some(bind(cases))
+        Some(bind(cases, self.0))
     }
 }
 
-fn bind<'a>(cases: &[Case<'_>]) -> Result<Box<dyn Prepared + 'a>, Refusal> {
+fn bind<'a>(cases: &[Case<'_>], sharing: Sharing) -> Result<Box<dyn Prepared + 'a>, Refusal> {
     let Some(first) = cases.first() else {
         return Err(Refusal::Unsupported("no layer at all".to_owned()));
     };
-    let mut options = PlanOptions::new().threads(first.threads);
+    let mut options = PlanOptions::new().threads(first.threads).sharing(sharing);
     if let Some(cap) = first.isa {
         options = options.isa(cap);
     }
@@ -54,13 +54,7 @@ fn bind<'a>(cases: &[Case<'_>]) -> Result<Box<dyn Prepared + 'a>, Refusal> {
     let start = Instant::now();
     let siblings = Siblings::new(&branches, None, &options).map_err(refusal)?;
     let plan_ns = start.elapsed().as_nanos() as f64;
-    let parameters: Vec<Parameters<'_>> = cases
-        .iter()
-        .map(|case| {
-            let parameters = Parameters::new(case.weights);
-            case.bias.map_or(parameters, |bias| parameters.bias(bias))
-        })
-        .collect();
+    let parameters: Vec<Parameters<'_>> = cases.iter().map(Case::parameters).collect();
     let start = Instant::now();
     let weights = siblings.pack(&parameters).map_err(refusal)?;
     let pack_ns = start.elapsed().as_nanos() as f64;

@@ -1,6 +1,8 @@
 //! What the example blocks need besides 1×1 convolutions: numbers, a 3×3 and a pool as plain
 //! loops, and a comparison.
 
+pub(crate) mod sizes;
+
 /// Reproducible values in −1..1, times `scale`.
 pub(crate) fn values(len: usize, seed: u64, scale: f32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

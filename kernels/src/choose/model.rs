@@ -22,6 +22,10 @@ use crate::{Family, Isa, Kernel, Layer};
 const F32: f64 = 4.0;
 const LINE: f64 = 64.0;
 const PAGE: f64 = 4096.0;
+/// Cycles that an input takes to be packed through a transpose of 16 × 16.
+const TRANSPOSED: f64 = 0.2;
+/// Cycles that one output of shuffled groups takes on its way from where it is staged.
+const STAGED: f64 = 0.2;
 
 /// A layer as the model sees it, derived once for all candidates.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct Problem {
     /// Outputs of a group.
     pub(crate) outputs: usize,
     pub(crate) pixels: Pixels,
+    /// Whether the channels of the groups are shuffled.
+    shuffled: bool,
     /// Longest even run of pixels in both tensors, and in the output alone.
     run_both: usize,
     run_output: usize,
@@ -49,6 +55,7 @@ impl Problem {
             depth: layer.c / layer.groups,
             outputs: layer.k / layer.groups,
             pixels: *pixels,
+            shuffled: layer.shuffle && layer.groups > 1,
             run_both: pixels.run(Even::Both),
             run_output: pixels.run(Even::Output),
             total: values * F32,
@@ -177,10 +184,14 @@ impl Model<'_> {
                     }
                 }
                 // The last panel of a ragged count.
-                if ragged != 0 && problem.pixels.output.channel == 1 {
+                if ragged != 0 && self.adjacent() {
                     let vectors = widths.small as f64;
-                    cycles += units * terms.panel
-                        + units * self.partial(part as f64 / units, vectors, ragged);
+                    let panel = if kernel.isa() == Isa::Avx512 { 0.0 } else { terms.panel };
+                    cycles +=
+                        units * panel + units * self.partial(part as f64 / units, vectors, ragged);
+                }
+                if problem.shuffled && self.adjacent() {
+                    cycles += (part * problem.outputs) as f64 * STAGED;
                 }
                 if blocking.pack {
                     cycles += self.packing(part, units);
@@ -250,6 +261,12 @@ impl Model<'_> {
     fn halves(&self, lanes: usize, vectors: usize) -> bool {
         let half = self.kernel.isa().lanes() / 2;
         (1..=half).contains(&lanes) && self.kernel.has_halves(vectors)
+    }
+
+    /// Whether tiles with outputs in lanes store these side by side: in their places, or staged.
+    fn adjacent(&self) -> bool {
+        let channel = self.problem.pixels.output.channel;
+        channel == 1 || (self.problem.shuffled && channel == self.problem.groups)
     }
 
     /// Pixels of the largest part.
@@ -402,7 +419,7 @@ impl Model<'_> {
         }
         // Rows of the output that a block leaves for the next, far away: what fetches ahead of
         // stores to memory starts anew.
-        let adjacent = if outputs_in_lanes { output.channel == 1 } else { output.pixel == 1 };
+        let adjacent = if outputs_in_lanes { self.adjacent() } else { output.pixel == 1 };
         let starts = if adjacent && !outputs_in_lanes {
             blocks / units * m * self.in_memory() * cpu.memory_latency * terms.run
         } else {
@@ -414,7 +431,7 @@ impl Model<'_> {
         }
 
         // Ends: start and store.
-        let across = if outputs_in_lanes { output.channel != 1 } else { output.pixel != 1 };
+        let across = !adjacent;
         let store = if across {
             let elements = (tiles.pixels * tiles.outputs) as f64;
             let each = if tiles.rows >= 4 { terms.across } else { terms.across_few };
@@ -466,6 +483,11 @@ impl Model<'_> {
         let cycles = if input.channel == 1 {
             match kernel.family() {
                 Family::Outputs => elements / lanes * terms.copy + part as f64 * 10.0,
+                // Sixteen channels of sixteen pixels at a time.
+                Family::Pixels if lanes == 16.0 && depth >= 16.0 => {
+                    let blocks = (depth / 16.0).ceil() * (part as f64 / units / 16.0).ceil();
+                    units * blocks * 256.0 * TRANSPOSED
+                }
                 // Eight channels of eight pixels at a time.
                 Family::Pixels if depth >= 8.0 => {
                     let blocks = (depth / 8.0).ceil() * (part as f64 / units / 8.0).ceil();

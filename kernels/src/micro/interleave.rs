@@ -1,8 +1,8 @@
 //! Whole rows of staged outputs on their way to memory: group by group as they were computed, or
 //! with the channels of the groups in turns.
 
-use super::Vector;
 use super::vector::End;
+use super::{Vector, load, store};
 use crate::Isa;
 use pulp::NullaryFnOnce;
 
@@ -11,7 +11,7 @@ use pulp::NullaryFnOnce;
 pub(crate) struct Staged {
     /// First output of group 0 of row 0.
     pub(crate) from: *const f32,
-    /// Between rows, and between groups of a row.
+    /// Between rows, and between groups of a row; whole vectors of a group are readable.
     pub(crate) from_row: usize,
     pub(crate) from_group: usize,
     /// Where that output goes.
@@ -63,11 +63,11 @@ unsafe fn rows<S: Vector>(staged: &Staged) {
                     let (from, to) = (s.from.add(row * s.from_row), s.to.add(row * s.to_row));
                     match s.groups {
                         _ if !s.shuffle => copy(from, to, s, s.end.at(row * s.to_row)),
-                        2 => in_turns::<2>(from, to, s),
-                        3 => in_turns::<3>(from, to, s),
-                        4 => transposed::<S, 4>(simd, from, to, s),
-                        8 => transposed::<S, 8>(simd, from, to, s),
-                        _ => one_by_one(from, to, s, 0),
+                        2 => in_turns::<S, 2>(simd, from, to, s),
+                        3 => in_turns::<S, 3>(simd, from, to, s),
+                        4 => in_turns::<S, 4>(simd, from, to, s),
+                        8 => in_turns::<S, 8>(simd, from, to, s),
+                        _ => one_by_one(from, to, s),
                     }
                 }
             }
@@ -128,67 +128,81 @@ unsafe fn pieces<const N: usize>(
     at
 }
 
-/// Few groups: `G` streams in, one out, which the compiler puts in lanes.
+/// The outputs of `G` groups in turns, a vector of each at a time. The last vectors are read whole,
+/// which staged rows have room for, and stored as far as there are outputs.
 ///
 /// # Safety
 /// As [`unstage`], of a row of `G` groups.
 #[inline(always)]
-unsafe fn in_turns<const G: usize>(from: *const f32, to: *mut f32, s: &Staged) {
-    const LANES: usize = 16;
-    let whole = s.count / LANES * LANES;
-    for at in (0..whole).step_by(LANES) {
-        let (mut groups, mut turns) = ([[0.0f32; LANES]; G], [[0.0f32; G]; LANES]);
-        // SAFETY: elements at..at + LANES of each group, and their places.
-        unsafe {
-            for (group, values) in groups.iter_mut().enumerate() {
-                let from = from.add(group * s.from_group + at);
-                *values = from.cast::<[f32; LANES]>().read_unaligned();
-            }
-            for (lane, turn) in turns.iter_mut().enumerate() {
-                for (value, values) in turn.iter_mut().zip(&groups) {
-                    *value = values[lane];
+unsafe fn in_turns<S: Vector, const G: usize>(simd: S, from: *const f32, to: *mut f32, s: &Staged) {
+    let lanes = S::F32_LANES;
+    for at in (0..s.count).step_by(lanes) {
+        let mut vectors = [simd.splat_f32s(0.0); G];
+        for (group, vector) in vectors.iter_mut().enumerate() {
+            // SAFETY: a vector of the group's outputs, or of what fills the row after them.
+            *vector = unsafe { load::<S>(from.add(group * s.from_group + at)) };
+        }
+        woven(simd, &mut vectors);
+        let count = lanes.min(s.count - at) * G;
+        for (i, vector) in vectors.iter().copied().enumerate() {
+            let (first, wanted) = (i * lanes, count.saturating_sub(i * lanes));
+            // SAFETY: places of these outputs.
+            unsafe {
+                let to = to.add(at * G + first);
+                match wanted {
+                    0 => {}
+                    _ if wanted >= lanes => store::<S>(to, vector),
+                    _ => simd.store_first(to, vector, wanted),
                 }
             }
-            to.add(at * G).cast::<[[f32; G]; LANES]>().write_unaligned(turns);
         }
     }
-    // SAFETY: what is left of the row.
-    unsafe { one_by_one(from, to, s, whole) };
 }
 
-/// Four or eight groups: a transpose in registers.
-///
-/// # Safety
-/// As [`unstage`], of a row of `G` groups.
+/// Puts the lanes of 2, 3, 4 or 8 vectors in turns. (No slices, recursion or closures, which would
+/// stay calls, outside the ISA's features.)
 #[inline(always)]
-unsafe fn transposed<S: Vector, const G: usize>(
-    simd: S,
-    from: *const f32,
-    to: *mut f32,
-    s: &Staged,
-) {
-    let whole = s.count / G * G;
-    for at in (0..whole).step_by(G) {
-        // SAFETY: elements at..at + G of each group, and their places.
-        unsafe {
-            let (from, to) = (from.add(at), to.add(at * G));
-            match G {
-                4 => simd.transpose4(from, s.from_group, to, 4, End::NONE),
-                _ => simd.transpose8(from, s.from_group, to, 8, End::NONE),
+fn woven<S: Vector, const G: usize>(simd: S, v: &mut [S::f32s; G]) {
+    match G {
+        2 => {
+            let [a, b] = simd.interleave(v[0], v[1]);
+            (v[0], v[1]) = (a, b);
+        }
+        3 => {
+            let [a, b, c] = simd.interleave3([v[0], v[1], v[2]]);
+            (v[0], v[1], v[2]) = (a, b, c);
+        }
+        4 => {
+            let [a, b, c, d] = woven4(simd, [v[0], v[1], v[2], v[3]]);
+            (v[0], v[1], v[2], v[3]) = (a, b, c, d);
+        }
+        8 => {
+            let even = woven4(simd, [v[0], v[2], v[4], v[6]]);
+            let odd = woven4(simd, [v[1], v[3], v[5], v[7]]);
+            for i in 0..4 {
+                let [a, b] = simd.interleave(even[i], odd[i]);
+                (v[2 * i], v[2 * i + 1]) = (a, b);
             }
         }
+        _ => {}
     }
-    // SAFETY: what is left of the row.
-    unsafe { one_by_one(from, to, s, whole) };
 }
 
-/// The outputs of each group from `first` on.
+/// Four vectors in turns: two pairs in turns.
+#[inline(always)]
+fn woven4<S: Vector>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
+    let ([a, c], [b, d]) = (simd.interleave(a, c), simd.interleave(b, d));
+    let ([a, b], [c, d]) = (simd.interleave(a, b), simd.interleave(c, d));
+    [a, b, c, d]
+}
+
+/// Any number of groups.
 ///
 /// # Safety
 /// As [`unstage`], of a row.
 #[inline(always)]
-unsafe fn one_by_one(from: *const f32, to: *mut f32, s: &Staged, first: usize) {
-    for at in first..s.count {
+unsafe fn one_by_one(from: *const f32, to: *mut f32, s: &Staged) {
+    for at in 0..s.count {
         for group in 0..s.groups {
             // SAFETY: an output and its place.
             unsafe { *to.add(at * s.groups + group) = *from.add(group * s.from_group + at) };

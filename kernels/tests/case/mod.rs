@@ -20,7 +20,8 @@ use std::sync::OnceLock;
 
 #[allow(unused_imports)]
 pub(crate) use network::{Network, Slices, Tensors};
-pub(crate) use values::Values;
+#[allow(unused_imports)]
+pub(crate) use values::{Values, plain};
 
 /// Where a case is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,6 +47,11 @@ impl FromStr for Values {
     }
 }
 
+/// Plain values from a seed.
+pub(crate) fn plain(len: usize, seed: u64) -> Vec<f32> {
+    Values::Plain.generator(seed, 1).take(len)
+}
+
 /// A small deterministic generator (xorshift64), so that a seed says everything.
 pub(crate) struct Numbers(u64);
 

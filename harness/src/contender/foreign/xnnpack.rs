@@ -7,7 +7,9 @@
 
 use super::{bounds, expect_processors, find, open, open_first, peers_folder};
 use crate::contender::buffer::Buffer;
-use crate::contender::{Case, Contender, Options, Prepared, Refusal, SetupTimes, expect_no_cap};
+use crate::contender::{
+    Case, Contender, Options, Prepared, Refusal, SetupTimes, expect_no_cap, expect_plain,
+};
 use libloading::Library;
 use pointwise::{Layout, Padding};
 use std::ffi::{c_int, c_void};
@@ -257,6 +259,7 @@ impl Contender for XnnPack {
 
     fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal> {
         let api = self.api()?;
+        expect_plain(case.layer)?;
         if case.layer.layout != Layout::Nhwc {
             return Err(Refusal::Unsupported("it has NHWC only".to_owned()));
         }

@@ -10,7 +10,7 @@ mod convolution;
 mod objects;
 
 use super::{expect_cap, expect_processors};
-use crate::contender::{Case, Contender, Options, Prepared, Refusal};
+use crate::contender::{Case, Contender, Options, Prepared, Refusal, expect_plain};
 use api::Api;
 use convolution::Convolution;
 use pointwise::Isa;
@@ -70,6 +70,7 @@ impl Contender for OneDnn {
 
     fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal> {
         let api = self.library.get()?;
+        expect_plain(case.layer)?;
         expect_cap(api.isa(), case.isa)?;
         expect_processors(case.threads)?;
         Ok(Box::new(Convolution::new(api, case, self.any_layout)?))
