@@ -113,6 +113,17 @@ pub struct Layer {
 impl Layer {
     /// A dense layer with `c` inputs and `k` outputs on one image of `h` × `w` pixels:
     /// NHWC, stride 1, no padding, no bias, no residual, no activation.
+    ///
+    /// A fully connected layer, as classifiers end with, has one pixel:
+    ///
+    /// ```
+    /// use pointwise::{Layer, convolve};
+    /// let layer = Layer::new(3, 2, 1, 1).bias(true);
+    /// let weights = [1.0, 0.0, -1.0, 0.5, 0.5, 0.5];
+    /// let output = convolve(&layer, &[4.0, 5.0, 6.0], &weights, Some(&[10.0, 0.0]), None)?;
+    /// assert_eq!(output, [8.0, 7.5]);
+    /// # Ok::<(), pointwise::Error>(())
+    /// ```
     pub const fn new(c: usize, k: usize, h: usize, w: usize) -> Self {
         Layer {
             n: 1,
@@ -231,6 +242,15 @@ impl Layer {
     }
 
     /// Sets the number of groups, which must divide both `c` and `k`.
+    ///
+    /// ```
+    /// use pointwise::{Layer, convolve};
+    /// // Outputs 0 and 1 see input 0 alone, outputs 2 and 3 input 1.
+    /// let layer = Layer::new(2, 4, 1, 1).groups(2);
+    /// let output = convolve(&layer, &[1.0, 100.0], &[1.0, 2.0, 3.0, 4.0], None, None)?;
+    /// assert_eq!(output, [1.0, 2.0, 300.0, 400.0]);
+    /// # Ok::<(), pointwise::Error>(())
+    /// ```
     #[must_use]
     pub const fn groups(mut self, groups: usize) -> Self {
         self.groups = groups;

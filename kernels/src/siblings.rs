@@ -43,6 +43,15 @@ impl Branch {
 }
 
 /// How the branches of [`Siblings`] go over their common input. The bits are the same.
+///
+/// ```
+/// use pointwise::{Branch, Layer, PlanOptions, Sharing, Siblings};
+/// let branches = [64, 96, 16].map(|k| Branch::new(Layer::new(192, k, 28, 28)));
+/// let options = PlanOptions::new().sharing(Sharing::Kernel);
+/// let siblings = Siblings::new(&branches, None, &options)?;
+/// assert_eq!(siblings.kernels().count(), 1);
+/// # Ok::<(), pointwise::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sharing {

@@ -66,6 +66,12 @@ impl View {
 
     /// Every `step`-th channel of this view, from the `first` on: two branches that are
     /// concatenated and then shuffled, as in ShuffleNet v2, each write every second channel.
+    ///
+    /// ```
+    /// use pointwise::{Layout, View};
+    /// let second = View::dense(Layout::Nhwc, 8, 7, 7).every_channel(2, 1);
+    /// assert_eq!((second.offset, second.channel, second.pixel), (1, 2, 8));
+    /// ```
     #[must_use]
     pub const fn every_channel(mut self, step: usize, first: usize) -> View {
         self.offset = self.offset.saturating_add(first.saturating_mul(self.channel));
@@ -127,6 +133,21 @@ impl View {
 }
 
 /// The views of one layer's tensors; those left out are whole tensors in the layer's layouts.
+///
+/// A residual with a pitch of its own, here the first of two channels:
+///
+/// ```
+/// use pointwise::{Layer, Layout, Plan, PlanOptions, Pool, View, Views};
+/// let layer = Layer::new(1, 1, 1, 2).residual(true);
+/// let shortcut = [10.0, -1.0, 20.0, -1.0];
+/// let views = Views::new().residual(View::of_channels(Layout::Nhwc, 2, 0, 1, 2));
+/// let plan = Plan::with_views(&layer, &views, &PlanOptions::new())?;
+/// let packed = plan.pack(&[2.0], None)?;
+/// let mut output = [0.0; 2];
+/// plan.run(&packed, &[1.0, 3.0], Some(&shortcut), &mut output, Pool::Serial)?;
+/// assert_eq!(output, [12.0, 26.0]);
+/// # Ok::<(), pointwise::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Views {
