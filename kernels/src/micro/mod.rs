@@ -15,8 +15,8 @@
 //! every tile, ISA and layout.
 //!
 //! Where at most half of the last vector's lanes are wanted, that vector is shared by two rows
-//! (`HALF`): the low half of its accumulator is the one's, the high half the other's, and it takes
-//! one multiply-add for both. 24 outputs then cost one and a half vectors, not two.
+//! (`HALF`): half the lanes of its accumulator are the one's, half the other's, and it takes one
+//! multiply-add for both. 24 outputs then cost one and a half vectors, not two.
 //!
 //! Departures from the sketch: the `M` values come either from `M` rows (`ROWS`: NHWC pixels, a
 //! fixed pitch apart, consecutive inputs adjacent) or from one packed or channel-major line
@@ -218,9 +218,12 @@ unsafe fn compute<
         b = b.wrapping_add(t.b_step);
     }
     if SHARED {
-        for (i, row) in acc.iter_mut().enumerate() {
-            let pair = pairs[i / 2];
-            row[own] = if i % 2 == 0 { pair } else { simd.high_half(pair) };
+        let (twos, last) = acc.as_chunks_mut::<2>();
+        for ([first, second], pair) in twos.iter_mut().zip(&pairs) {
+            (first[own], second[own]) = (simd.half(*pair, false), simd.half(*pair, true));
+        }
+        if let [row] = last {
+            row[own] = simd.half(pairs[M / 2], false);
         }
     }
     if t.lanes == V * lanes && matches!(t.y_lanes, Offsets::Adjacent) {
@@ -329,7 +332,7 @@ unsafe fn store_masked<S: Vector, const M: usize, const V: usize>(
     }
 }
 
-/// One vector, or half of one in both its halves.
+/// One vector, or half of one for two rows.
 ///
 /// # Safety
 /// So much is readable at `from`.

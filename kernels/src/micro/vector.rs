@@ -182,8 +182,8 @@ pub(crate) trait Vector: Simd {
         unsafe { core::ptr::copy_nonoverlapping((&raw const v).cast::<f32>(), to, count) };
     }
 
-    /// Half a vector's elements in the low and again in the high half of one. This and the other
-    /// operations on halves are there for ISAs that register such tiles.
+    /// Half a vector's elements, two by two and each two twice: `0 1 0 1 2 3 2 3 …`. This and the
+    /// other operations on halves are there for ISAs that register such tiles.
     ///
     /// # Safety
     /// Half as many elements as there are lanes are readable at `from`.
@@ -192,15 +192,15 @@ pub(crate) trait Vector: Simd {
         self.splat_f32s(0.0)
     }
 
-    /// The low half of `low` beside the high half of `high`.
+    /// Two lanes of `even`, two of `odd`, and so on, of vectors whose lanes are all equal.
     #[inline(always)]
-    fn beside(self, low: Self::f32s, _high: Self::f32s) -> Self::f32s {
-        low
+    fn beside(self, even: Self::f32s, _odd: Self::f32s) -> Self::f32s {
+        even
     }
 
-    /// The high half in the place of the low one.
+    /// The first twos of each four lanes, in the low half of a vector; or the second twos.
     #[inline(always)]
-    fn high_half(self, v: Self::f32s) -> Self::f32s {
+    fn half(self, v: Self::f32s, _second: bool) -> Self::f32s {
         v
     }
 

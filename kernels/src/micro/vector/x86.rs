@@ -1,7 +1,7 @@
 //! AVX2 and AVX-512.
 
 use super::{End, NullaryFnOnce, Vector};
-use core::arch::x86_64::{__m128, __m256, __m256d, __m512};
+use core::arch::x86_64::{__m128, __m128d, __m256, __m256d, __m512};
 use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use core::arch::x86_64::{_mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
 use pulp::Simd;
@@ -165,18 +165,23 @@ x86!(V3, {
     #[inline(always)]
     unsafe fn load_half(self, from: *const f32) -> Self::f32s {
         // SAFETY: four elements.
-        let half = unsafe { from.cast::<__m128>().read_unaligned() };
-        pulp::cast(self.avx._mm256_broadcast_ps(&half))
+        let half = unsafe { from.cast::<__m128d>().read_unaligned() };
+        let half = self.avx._mm256_castpd128_pd256(half);
+        pulp::cast(self.avx2._mm256_permute4x64_pd::<0x50>(half))
     }
 
     #[inline(always)]
-    fn beside(self, low: Self::f32s, high: Self::f32s) -> Self::f32s {
-        pulp::cast(self.avx._mm256_blend_ps::<0xF0>(pulp::cast(low), pulp::cast(high)))
+    fn beside(self, even: Self::f32s, odd: Self::f32s) -> Self::f32s {
+        pulp::cast(self.avx._mm256_shuffle_ps::<0x44>(pulp::cast(even), pulp::cast(odd)))
     }
 
     #[inline(always)]
-    fn high_half(self, v: Self::f32s) -> Self::f32s {
-        pulp::cast(self.avx._mm256_permute2f128_ps::<0x11>(pulp::cast(v), pulp::cast(v)))
+    fn half(self, v: Self::f32s, second: bool) -> Self::f32s {
+        let v = pulp::cast(v);
+        pulp::cast(match second {
+            false => self.avx2._mm256_permute4x64_pd::<0x08>(v),
+            true => self.avx2._mm256_permute4x64_pd::<0x0D>(v),
+        })
     }
 
     #[inline(always)]
@@ -197,20 +202,23 @@ x86!(V4, {
     #[inline(always)]
     unsafe fn load_half(self, from: *const f32) -> Self::f32s {
         // SAFETY: eight elements.
-        let half = unsafe { from.cast::<__m256>().read_unaligned() };
-        pulp::cast(self.avx512dq._mm512_broadcast_f32x8(half))
+        let half = unsafe { from.cast::<__m256d>().read_unaligned() };
+        let (half, twice) =
+            (self.avx512f._mm512_castpd256_pd512(half), [0i64, 0, 1, 1, 2, 2, 3, 3]);
+        pulp::cast(self.avx512f._mm512_permutexvar_pd(pulp::cast(twice), half))
     }
 
     #[inline(always)]
-    fn beside(self, low: Self::f32s, high: Self::f32s) -> Self::f32s {
-        let (low, high) = (pulp::cast(low), pulp::cast(high));
-        pulp::cast(self.avx512f._mm512_mask_blend_ps(0xFF00, low, high))
+    fn beside(self, even: Self::f32s, odd: Self::f32s) -> Self::f32s {
+        // Within 128-bit lanes: on AMD's cores other shuffles and blends take the place of a
+        // multiply-add.
+        pulp::cast(self.avx512f._mm512_shuffle_ps::<0x44>(pulp::cast(even), pulp::cast(odd)))
     }
 
     #[inline(always)]
-    fn high_half(self, v: Self::f32s) -> Self::f32s {
-        let v = pulp::cast(v);
-        pulp::cast(self.avx512f._mm512_shuffle_f32x4::<0xEE>(v, v))
+    fn half(self, v: Self::f32s, second: bool) -> Self::f32s {
+        let twos = if second { [1i64, 3, 5, 7, 1, 3, 5, 7] } else { [0, 2, 4, 6, 0, 2, 4, 6] };
+        pulp::cast(self.avx512f._mm512_permutexvar_pd(pulp::cast(twos), pulp::cast(v)))
     }
 
     #[inline(always)]
