@@ -49,6 +49,7 @@ fuzz_target!(|given: Input| {
         seed: u64::from(given.seed) + 1,
         views: given.views,
         siblings,
+        parts: usize::from(given.place / 3),
     };
     case.assert();
 });

@@ -36,6 +36,31 @@ fn every_kernel_on_every_tail() {
     }
 }
 
+/// Each way in which rows of staged groups are copied, with and without whole vectors, by tasks
+/// that begin at a later panel too.
+#[test]
+fn every_kernel_on_groups_of_every_number() {
+    for kernel in runnable() {
+        let (_, outputs) = tile(kernel);
+        for (groups, shuffle) in (2..=9).flat_map(|groups| [(groups, false), (groups, true)]) {
+            for of_each in [1, 3, 7, 16, 18, 21, 2 * outputs + 5] {
+                let layer = Layer::new(2 * groups, of_each * groups, 3, 7)
+                    .layout(Layout::Nhwc)
+                    .groups(groups)
+                    .shuffle(shuffle)
+                    .bias(true);
+                // Of two and of four parts all are of outputs, where these are enough panels.
+                for (parts, threads) in [(0, 1), (1, 2), (1, 4)] {
+                    let layer = layer.residual(of_each == 7);
+                    let mut case = Case { parts, ..Case::forced(layer, kernel, 3, threads == 2) };
+                    case.options.threads = threads;
+                    case.assert();
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn random_layers_scalar() {
     random_layers(Choice::Isa(Isa::Scalar));
@@ -83,6 +108,7 @@ fn a_case_survives_its_text() {
         seed: 99,
         views: true,
         siblings: 3,
+        parts: 2,
         ..Case::new(layer)
     };
     assert_eq!(case.to_string().parse::<Case>(), Ok(case));
@@ -150,14 +176,17 @@ fn cases(kernel: Option<&'static Kernel>) -> impl Strategy<Value = Case> {
     let blocking = (prop_oneof![4 => 1..=6usize, 1 => 1..=Blocking::MOST_UNITS], any::<bool>());
     let how = (proptest::option::weighted(0.8, blocking), 1..=8usize, 0..3usize);
     let fill = (0..Values::ALL.len(), 1..1_000_000u64);
-    let around = (proptest::bool::weighted(0.4), prop_oneof![3 => Just(0usize), 1 => 1..=3usize]);
+    let siblings = prop_oneof![3 => Just(0usize), 1 => 1..=3usize];
+    // The model leaves most layers of this size to one thread.
+    let parts = prop_oneof![1 => Just(0usize), 1 => 1..=4usize];
+    let around = (proptest::bool::weighted(0.4), siblings, parts);
     (layers(), how, fill, around).prop_map(move |(layer, how, (values, seed), around)| {
-        let ((blocking, threads, place), (views, siblings)) = (how, around);
+        let ((blocking, threads, place), (views, siblings, parts)) = (how, around);
         let mut options = PlanOptions::new().threads(threads);
         options.kernel = kernel.map(|kernel| kernel.name().to_owned());
         options.blocking = blocking.map(|(units, pack)| Blocking::new(units, pack));
         let (place, _) = Place::ALL[place];
-        Case { layer, options, place, values: Values::ALL[values], seed, views, siblings }
+        Case { layer, options, place, values: Values::ALL[values], seed, views, siblings, parts }
     })
 }
 
@@ -186,7 +215,7 @@ fn layers() -> impl Strategy<Value = Layer> {
     let seldom = || proptest::bool::weighted(0.2);
     let layouts = (any::<bool>(), seldom(), seldom(), seldom());
     let geometry = (layouts, stride(), stride(), padding);
-    let groups = prop_oneof![4 => Just(1usize), 1 => 2..=6usize];
+    let groups = prop_oneof![3 => Just(1usize), 1 => 2..=9usize];
     let rest = (groups, any::<bool>(), any::<bool>(), activation);
     (sizes, geometry, rest).prop_map(
         |(

@@ -1,7 +1,7 @@
 //! One repeatable case: a layer, how to run it, and what to fill it with, as a line of text.
 //!
 //! `nhwc/n1c3h5w7k9/bias kernel=f32-avx2-ol-6x16 units=3 pack=1 threads=4 pool=in values=special
-//! seed=7 views=1 siblings=2`: the layer's own text form first; the rest in any order, each part
+//! seed=7 views=1 siblings=2 parts=1`: the layer's own text form first; the rest in any order, each part
 //! optional.
 
 // Each test binary uses the part of it that it needs.
@@ -51,6 +51,9 @@ pub(crate) struct Case {
     pub(crate) views: bool,
     /// How many layers, which the seed chooses, share the input and the plan.
     pub(crate) siblings: usize,
+    /// Which of the splits into parts, from 1, the one with the most parts first; 0: the model's
+    /// choice, which for small layers is one part whatever the threads.
+    pub(crate) parts: usize,
 }
 
 impl Case {
@@ -58,13 +61,31 @@ impl Case {
     pub(crate) fn new(layer: Layer) -> Self {
         let options = PlanOptions::new();
         let (place, values) = (Place::Serial, Values::Plain);
-        Case { layer, options, place, values, seed: 1, views: false, siblings: 0 }
+        Case { layer, options, place, values, seed: 1, views: false, siblings: 0, parts: 0 }
     }
 
     /// With this kernel and blocking.
     pub(crate) fn forced(layer: Layer, kernel: &Kernel, units: usize, pack: bool) -> Self {
         let options = PlanOptions::new().kernel(kernel.name()).blocking(Blocking::new(units, pack));
         Case { options, ..Case::new(layer) }
+    }
+
+    /// The options, with the split that [`parts`](Case::parts) says.
+    pub(crate) fn planned(&self) -> Result<PlanOptions, Error> {
+        let mut options = self.options.clone();
+        if self.parts > 0 {
+            let mut splits = Vec::new();
+            for candidate in Plan::candidates(&self.layer, &options)?.ranked {
+                if !splits.contains(&candidate.split) {
+                    splits.push(candidate.split);
+                }
+            }
+            splits.sort_by_key(|split| {
+                (core::cmp::Reverse(split.pixels * split.panels), split.pixels)
+            });
+            options.split = Some(splits[(self.parts - 1) % splits.len()]);
+        }
+        Ok(options)
     }
 
     /// The tensors of the layer, and what must come out.
@@ -229,10 +250,13 @@ impl fmt::Display for Case {
         if self.views {
             write!(f, " views=1")?;
         }
-        match self.siblings {
-            0 => Ok(()),
-            siblings => write!(f, " siblings={siblings}"),
+        if self.siblings > 0 {
+            write!(f, " siblings={}", self.siblings)?;
         }
+        if self.parts > 0 {
+            write!(f, " parts={}", self.parts)?;
+        }
+        Ok(())
     }
 }
 
@@ -261,6 +285,7 @@ impl core::str::FromStr for Case {
                 "values" => case.values = value.parse()?,
                 "views" => case.views = number()? != 0,
                 "siblings" => case.siblings = number()?,
+                "parts" => case.parts = number()?,
                 _ => return Err(format!("`{key}` is none of the parts of a case")),
             }
         }

@@ -182,7 +182,7 @@ impl Network {
             let mut views = Views::new();
             (views.input, views.output) = (self.input_view, branch.output);
             views.residual = branch.residual;
-            let plan = Plan::with_views(&case.layer, &views, &case.options)?;
+            let plan = Plan::with_views(&case.layer, &views, &case.planned()?)?;
             let packed = plan.pack_parameters(&parameters[0])?;
             return case
                 .in_its_place(|pool| plan.run(&packed, input, residuals[0], outputs[0], pool));
