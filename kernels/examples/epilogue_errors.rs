@@ -4,27 +4,40 @@
 //! ```text
 //! cargo run --release -p pointwise --example epilogue_errors                (a sample, seconds)
 //! cargo run --release -p pointwise --example epilogue_errors -- --step 17   (every 17th f32)
-//! cargo run --release -p pointwise --example epilogue_errors -- --all       (every f32, an hour)
+//! cargo run --release -p pointwise --example epilogue_errors -- --all       (every f32, half an hour)
 //! ```
+//!
+//! `--only ACTIVATION` takes one of them, `--fastest` only the widest ISA.
 
 #[path = "../tests/exact/mod.rs"]
 mod exact;
 
 use exact::Kernels;
+use pointwise::Activation;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let step = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Some(exact::SAMPLE),
-        ["--all"] => Some(1),
-        ["--step", step] => step.parse().ok().filter(|step| *step > 0),
-        _ => None,
-    };
-    let Some(step) = step else {
-        eprintln!("epilogue_errors takes nothing, `--all`, or `--step N` with N at least 1");
-        std::process::exit(2);
-    };
-    let names: Vec<&str> = Kernels::new(exact::STATED[0].0).names().collect();
+    let (mut step, mut only, mut fastest) = (exact::SAMPLE, None, false);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let value = || "a value follows it".to_owned();
+        let read = match argument.as_str() {
+            "--all" => Ok(step = 1),
+            "--fastest" => Ok(fastest = true),
+            "--only" => arguments.next().ok_or_else(value).map(|name| only = Some(name)),
+            "--step" => match arguments.next().map(|step| step.parse()) {
+                Some(Ok(given)) if given > 0 => Ok(step = given),
+                _ => Err("N is a whole number, at least 1".to_owned()),
+            },
+            _ => Err("there are --all, --step N, --only ACTIVATION and --fastest".to_owned()),
+        };
+        if let Err(why) = read {
+            eprintln!("epilogue_errors {argument}: {why}");
+            std::process::exit(2);
+        }
+    }
+    let isas = if fastest { 1 } else { usize::MAX };
+    let named = |activation: &Activation| only.as_deref().is_none_or(|n| n == activation.name());
+    let names: Vec<&str> = Kernels::new(exact::STATED[0].0, isas).names().collect();
     println!(
         "Every f32 in steps of {step}, of either sign, but the NaNs; by {}:\n",
         names.join(", ")
@@ -34,8 +47,8 @@ fn main() {
     );
     println!("|---|---:|---:|---:|---:|---:|---:|");
     let mut wrong = false;
-    for (activation, bound) in exact::STATED {
-        let found = Kernels::new(activation).sweep(step);
+    for (activation, bound) in exact::STATED.into_iter().filter(|(of, _)| named(of)) {
+        let found = Kernels::new(activation, isas).sweep(step);
         println!(
             "| {activation:?} | {:.4} | {:e} | {} | {:.2} % of {} | {} | {bound} |",
             found.greatest,

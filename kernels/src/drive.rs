@@ -11,7 +11,7 @@
 //!
 //! Outputs of groups are staged where a tile could not store them side by side: shuffled channels,
 //! and on ISAs without masks groups whose outputs do not fill the lanes. The staged rows are still in
-//! L1.
+//! the nearest caches.
 //!
 //! The panel is what stays in the nearest cache while the block streams by, so the block is as
 //! large as keeps both in L2, and each weight is read once a block. With outputs in lanes a unit
@@ -141,8 +141,9 @@ pub(crate) fn row_pitch(depth: usize) -> usize {
     (depth.div_ceil(16) | 1) * 16
 }
 
-/// Staged outputs of a block, at most, unless one unit has more: half of a small L1.
-const STAGED: usize = (16 << 10) / size_of::<f32>();
+/// Staged outputs of a block, at most, unless one unit has more: a quarter of a small L2. (Of less,
+/// which would stay in L1, each weight panel meets too few units.)
+const STAGED: usize = (64 << 10) / size_of::<f32>();
 
 impl Run<'_> {
     /// Runs one task.
@@ -278,8 +279,8 @@ impl Run<'_> {
         let staged = self.staged_row().map(|row| (stage.as_mut_ptr(), row));
         for group in 0..self.layer.groups {
             let input = group * self.packed.packing.depth() * self.pixels.input.channel;
-            let units = block.units[..block.len].iter();
-            for unit in units.clone() {
+            let units = &block.units[..block.len];
+            for unit in units {
                 if let Some(at) = unit.packed {
                     let to = &mut scratch[at..][..self.packed_len(unit)];
                     if self.in_rows() {
@@ -291,7 +292,7 @@ impl Run<'_> {
             }
             for panel in &self.panels[task.panels.clone()] {
                 // SAFETY: by contract.
-                unsafe { self.tiles(group, panel, units.clone(), scratch, staged) };
+                unsafe { self.tiles(group, panel, units, scratch, staged) };
             }
         }
         if let Some((from, from_row)) = staged {

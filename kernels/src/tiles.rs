@@ -29,11 +29,11 @@ impl Run<'_> {
     ///
     /// # Safety
     /// As [`Run::task`].
-    pub(crate) unsafe fn tiles<'u>(
+    pub(crate) unsafe fn tiles(
         &self,
         group: usize,
         panel: &Panel,
-        units: impl Iterator<Item = &'u Unit>,
+        units: &[Unit],
         scratch: &[f32],
         staged: Option<(*mut f32, usize)>,
     ) {

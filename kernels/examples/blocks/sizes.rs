@@ -1,5 +1,8 @@
 //! The sizes of the blocks that the examples compute, here and in `compare/`.
 
+// Public for the library of `compare/`, which is another crate.
+#![allow(unreachable_pub)]
+
 /// A ResNet-50 bottleneck of stage conv3_x (He et al. 2015, Table 1).
 #[allow(dead_code)] // each example has one of the blocks
 pub(crate) mod bottleneck {

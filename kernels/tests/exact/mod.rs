@@ -134,18 +134,18 @@ pub(crate) struct Kernels {
 const WIDTH: usize = 4096;
 
 impl Kernels {
-    /// For the ISAs that this machine has, the plainest last.
-    pub(crate) fn new(activation: Activation) -> Kernels {
+    /// For at most so many of the ISAs that this machine has, the widest first.
+    pub(crate) fn new(activation: Activation, isas: usize) -> Kernels {
         let layer =
             Layer::new(1, 1, 1, WIDTH).layout(Layout::Nchw).bias(true).activation(activation);
         let mut parameters = Parameters::new(&[1.0]).bias(&[-0.0]);
         if activation == Activation::Prelu {
             parameters = parameters.slopes(&[SLOPE]);
         }
-        let isas = Isa::ALL.iter().rev().filter_map(|isa| {
+        let available = Isa::ALL.iter().rev().filter_map(|isa| {
             kernels().iter().find(|kernel| kernel.isa() == *isa && kernel.is_available())
         });
-        let plans = isas.map(|kernel| {
+        let plans = available.take(isas).map(|kernel| {
             let plan = Plan::new(&layer, &PlanOptions::new().kernel(kernel.name()));
             let plan = plan.expect("a layer of one channel");
             let packed = plan.pack_parameters(&parameters).expect("one weight and bias");
