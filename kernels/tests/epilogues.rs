@@ -2,7 +2,7 @@
 
 mod exact;
 
-use exact::{Kernels, SAMPLE, STATED};
+use exact::{Kernels, SAMPLE, STATED, WORST};
 use pointwise::{Activation, Error, Layer, Parameters, Plan, PlanOptions, convolve};
 
 #[test]
@@ -16,6 +16,15 @@ fn errors_are_within_the_stated_bounds_on_every_isa() {
         if bound == 0.0 {
             assert_eq!(found.rounded_correctly, found.values, "{activation:?}");
         }
+    }
+}
+
+#[test]
+fn the_greatest_errors_are_where_they_were_found() {
+    for (activation, at, ulp) in WORST {
+        let found = Kernels::new(activation, usize::MAX).errors(&[at]);
+        assert!((found.greatest - ulp).abs() < 1e-4, "{activation:?} at {at:e}: {found:?}");
+        assert_eq!(found.differ, 0, "{activation:?} at {at:e}");
     }
 }
 

@@ -28,6 +28,16 @@ pub(crate) const STATED: [(Activation, f64); 11] = [
     (Activation::Gelu, 3.5),
 ];
 
+/// The greatest errors that a sweep over every `f32` found, and where.
+pub(crate) const WORST: [(Activation, f32, f64); 6] = [
+    (Activation::HardSigmoid, -3.576_278_7e-7, 1.0000),
+    (Activation::HardSwish, 1.371_497_9, 1.8715),
+    (Activation::Sigmoid, -4.157_294, 2.4019),
+    (Activation::Tanh, 0.562_758_6, 1.6523),
+    (Activation::Silu, -5.938_893_3, 3.3442),
+    (Activation::Gelu, -2.977_501, 3.2861),
+];
+
 /// The slope that PReLU is tried with.
 const SLOPE: f32 = -0.3;
 
