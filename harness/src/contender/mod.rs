@@ -184,6 +184,11 @@ pub trait Prepared: Send {
     /// next run pays for starting them again, which must not be timed.
     fn settle(&mut self) {}
 
+    /// Whether a run reads memory, so that what ran before it matters to a sample from cold caches.
+    fn reads_memory(&self) -> bool {
+        true
+    }
+
     /// Told that the last run was the last one of a sample.
     fn sampled(&mut self) {}
 }

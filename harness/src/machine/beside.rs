@@ -58,6 +58,10 @@ impl Prepared for Beside {
     fn kernel(&self) -> String {
         String::new()
     }
+
+    fn reads_memory(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -138,12 +138,15 @@ impl Session {
     /// Takes one sample.
     fn sample(&mut self, racer: &mut Racer<'_, '_>) -> Result<(), Refusal> {
         let start = self.clock.now();
+        // Sweeping caches takes one thread so long that the others go to sleep: spread afterwards.
+        if let Some(evict) = &mut self.evict {
+            evict.evict();
+        }
         spread();
-        match &mut self.evict {
-            Some(evict) => evict.evict(),
-            // Also what starts a peer's workers again after they were settled.
-            None if racer.untimed_first => racer.prepared.run()?,
-            None => {}
+        // Also what starts a peer's workers again after they were settled.
+        let warm = self.evict.is_none() || !racer.prepared.reads_memory();
+        if warm && racer.untimed_first {
+            racer.prepared.run()?;
         }
         let ns = self.time(racer, racer.iterations)?;
         // Cold, the settling would be undone by the untimed run that must follow it.
