@@ -61,6 +61,30 @@ fn every_kernel_on_groups_of_every_number() {
     }
 }
 
+/// Special values under every activation with bounds: a NaN passes a clamp, on whole tiles and on
+/// partial ones.
+#[test]
+fn every_kernel_clamps_special_values() {
+    for kernel in runnable() {
+        let (pixels, outputs) = tile(kernel);
+        let clamp = Activation::Clamp { lo: -0.5, hi: 0.5 };
+        for activation in [Activation::Relu, Activation::Relu6, clamp] {
+            for layout in Layout::ALL {
+                for more in [0, 3] {
+                    let layer = Layer::new(2, 4 * outputs + more, 1, 4 * pixels + more)
+                        .layout(layout)
+                        .activation(activation);
+                    let values = Values::Special;
+                    let case = Case { values, ..Case::forced(layer, kernel, 3, false) };
+                    let nan = |case: &Case| case.network().want[0].iter().any(|v| v.is_nan());
+                    let mut seeds = (1..200).map(|seed| Case { seed, ..case.clone() });
+                    seeds.find(nan).expect("a seed with a NaN").assert();
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn random_layers_scalar() {
     random_layers(Choice::Isa(Isa::Scalar));
