@@ -1,8 +1,8 @@
 //! The cost model's coefficients.
 
-/// What steps outside the multiply-adds cost, in cycles of a core. Fitted to the candidates that
-/// were measured on one CPU (`reports/picking/`), and close enough on others
-/// of its class: what differs most between CPUs is in [`Cpu`](crate::Cpu).
+/// What steps outside the multiply-adds cost, in cycles of a core. Fitted to candidates that were
+/// measured on one CPU (those in `reports/picking/` were measured afterwards, to judge by), and
+/// close enough on others of its class: what differs most between CPUs is in [`Cpu`](crate::Cpu).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     /// Start of a tile: the call, its operands' addresses, the first loads' latency.
