@@ -21,11 +21,20 @@ fn main() {
     while let Some(argument) = arguments.next() {
         let value = || "a value follows it".to_owned();
         let read = match argument.as_str() {
-            "--all" => Ok(step = 1),
-            "--fastest" => Ok(fastest = true),
+            "--all" => {
+                step = 1;
+                Ok(())
+            }
+            "--fastest" => {
+                fastest = true;
+                Ok(())
+            }
             "--only" => arguments.next().ok_or_else(value).map(|name| only = Some(name)),
             "--step" => match arguments.next().map(|step| step.parse()) {
-                Some(Ok(given)) if given > 0 => Ok(step = given),
+                Some(Ok(given)) if given > 0 => {
+                    step = given;
+                    Ok(())
+                }
                 _ => Err("N is a whole number, at least 1".to_owned()),
             },
             _ => Err("there are --all, --step N, --only ACTIVATION and --fastest".to_owned()),
