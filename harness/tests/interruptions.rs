@@ -102,7 +102,9 @@ fn check(event: &str, command: &str, exit: &str, said: &str, left: &str) -> Resu
         limits = format!("ulimit -f {blocks} && ");
     }
     let program = env!("CARGO_BIN_EXE_pointwise");
-    let mut script = format!("{limits}exec \"$POINTWISE_TEST_PROGRAM\" {arguments}");
+    // What a background job of a script starts ignores SIGINT, and what it starts does too.
+    let heard = if event.ends_with("no records come") { "env --default-signal " } else { "" };
+    let mut script = format!("{limits}exec {heard}\"$POINTWISE_TEST_PROGRAM\" {arguments}");
     let mut shell = Command::new("sh");
     if event == "full disk" {
         if !may_mount() {
