@@ -288,9 +288,16 @@ pub(crate) fn spread(
 
 /// The kernels that the options and this CPU admit.
 pub(crate) fn allowed(options: &PlanOptions) -> Result<Vec<&'static Kernel>, Error> {
-    let admitted = |kernel: &Kernel| {
-        kernel.is_available() && options.isa.is_none_or(|cap| kernel.isa() <= cap)
-    };
+    allowed_where(options, Kernel::is_available)
+}
+
+/// The kernels that the options admit on a CPU that `runs` some of them.
+pub(crate) fn allowed_where(
+    options: &PlanOptions,
+    runs: impl Fn(&Kernel) -> bool,
+) -> Result<Vec<&'static Kernel>, Error> {
+    let admitted =
+        |kernel: &Kernel| runs(kernel) && options.isa.is_none_or(|cap| kernel.isa() <= cap);
     if let Some(name) = &options.kernel {
         let kernel = kernels()
             .iter()

@@ -225,8 +225,9 @@ fn huge_layers_are_planned_in_no_memory() {
 #[test]
 fn candidates_are_found_for_any_number_of_threads() {
     let layer = Layer::new(64, 64, 56, 56);
+    let isa = case::runnable().iter().map(|kernel| kernel.isa()).max().expect("a kernel");
     let ranked = |threads| {
-        let options = PlanOptions::new().threads(threads);
+        let options = PlanOptions::new().threads(threads).isa(isa);
         Plan::candidates(&layer, &options).unwrap().ranked
     };
     let most = ranked(1024);
@@ -235,9 +236,40 @@ fn candidates_are_found_for_any_number_of_threads() {
         assert_eq!(many.len(), most.len());
         assert!(many.iter().zip(&most).all(|(a, b)| (a.kernel, a.split) == (b.kernel, b.split)));
     }
-    let options = PlanOptions::new().threads(usize::MAX);
+    let options = PlanOptions::new().threads(usize::MAX).isa(isa);
     let elsewhere = Plan::candidates_on(&layer, &options, pointwise::Cpu::host()).unwrap();
     assert_eq!(elsewhere.ranked.len(), most.len());
+}
+
+/// On every CPU that is known, a cap leaves the kernels of plainer ISAs, and a kernel named must be
+/// one that CPU runs.
+#[test]
+fn every_cap_leaves_candidates_on_every_cpu() {
+    let layer = Layer::new(64, 64, 56, 56);
+    for name in pointwise::Cpu::names() {
+        let cpu = pointwise::Cpu::named(name).expect("a CPU that is listed");
+        for cap in pointwise::Isa::ALL {
+            let options = PlanOptions::new().isa(cap);
+            let ranked = Plan::candidates_on(&layer, &options, &cpu).expect("candidates").ranked;
+            let isa = pointwise::Isa::ALL.into_iter().filter(|isa| *isa <= cap && cpu.runs(*isa));
+            let widest = isa.max().expect("scalar at least");
+            assert!(ranked.iter().any(|one| one.kernel.isa() == widest), "{name} {cap}");
+            assert!(ranked.iter().all(|one| one.kernel.isa() <= widest), "{name} {cap}");
+        }
+        for kernel in pointwise::kernels() {
+            let options = PlanOptions::new().kernel(kernel.name());
+            match Plan::candidates_on(&layer, &options, &cpu) {
+                Ok(found) => {
+                    assert!(cpu.runs(kernel.isa()));
+                    assert!(found.ranked.iter().all(|one| one.kernel.name() == kernel.name()));
+                }
+                Err(error) => {
+                    assert!(!cpu.runs(kernel.isa()));
+                    assert!(matches!(error, Error::KernelUnavailable { .. }), "{error}");
+                }
+            }
+        }
+    }
 }
 
 /// A NaN in an error makes it unequal to itself, but nothing else goes wrong with it.

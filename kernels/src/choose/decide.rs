@@ -1,7 +1,7 @@
 //! Deciding for one layer: the model alone, or with what a profile knows.
 
 use super::{Candidate, Problem, for_each_candidate};
-use crate::bound::{MOST_THREADS, allowed};
+use crate::bound::{MOST_THREADS, allowed, allowed_where};
 use crate::branch::Branch;
 use crate::cpu::Cpu;
 use crate::pixels::Pixels;
@@ -96,20 +96,7 @@ impl Plan {
         options: &PlanOptions,
         cpu: &Cpu,
     ) -> Result<Candidates, Error> {
-        let fits = |kernel: &&Kernel| {
-            cpu.runs(kernel.isa())
-                && options.isa.is_none_or(|cap| kernel.isa() <= cap)
-                && (kernel.isa() != Isa::Scalar || cpu.isa == Isa::Scalar)
-                && options.kernel.as_ref().is_none_or(|name| kernel.name() == name)
-        };
-        let allowed: Vec<&Kernel> = kernels().iter().filter(fits).collect();
-        if allowed.is_empty() {
-            let name = options.kernel.clone().unwrap_or_else(|| cpu.name.clone());
-            return Err(match kernels().iter().find(|k| k.name() == name) {
-                Some(kernel) => Error::KernelUnavailable { name, needs: kernel.isa().needs() },
-                None => Error::UnknownKernel { name },
-            });
-        }
+        let allowed = allowed_where(options, |kernel| cpu.runs(kernel.isa()))?;
         let mut candidates = Plan::rank(layer, options, cpu, &allowed)?;
         candidates.basis = Basis::Predicted;
         Ok(candidates)

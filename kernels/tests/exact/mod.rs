@@ -156,7 +156,9 @@ impl Kernels {
             kernels().iter().find(|kernel| kernel.isa() == *isa && kernel.is_available())
         });
         let plans = available.take(isas).map(|kernel| {
-            let plan = Plan::new(&layer, &PlanOptions::new().kernel(kernel.name()));
+            // Also where the environment sets a cap.
+            let options = PlanOptions::new().kernel(kernel.name()).isa(kernel.isa());
+            let plan = Plan::new(&layer, &options);
             let plan = plan.expect("a layer of one channel");
             let packed = plan.pack_parameters(&parameters).expect("one weight and bias");
             (plan, packed)
