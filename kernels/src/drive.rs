@@ -22,7 +22,7 @@ use crate::memory::with_scratch;
 use crate::micro::Line;
 use crate::panels::{Packed, Panel};
 use crate::pixels::{Even, Pixels, Place, Span, even_parts};
-use crate::{Error, Family, Isa, Kernel, Layer, Shape};
+use crate::{Error, Family, Kernel, Layer, Shape};
 use core::ops::Range;
 
 /// How the input reaches the tiles, and how much of it at a time.
@@ -182,7 +182,7 @@ impl Run<'_> {
         (groups > 1
             && adjacent
             // Under a mask a tile stores the lanes it has as fast as whole vectors.
-            && (branch.layer.shuffle || (ragged && self.kernel.isa() != Isa::Avx512))
+            && (branch.layer.shuffle || (ragged && !self.kernel.has_masks()))
             && self.kernel.family() == Family::Outputs
             // A residual is added while the rows are copied, which then ends with the clamp.
             && (branch.residual.is_none() || (!branch.layer.shuffle && !branch.needs_pass()))

@@ -114,6 +114,11 @@ impl Kernel {
         matches!(self.isa, Isa::Avx2 | Isa::Avx512) && vectors >= 2
     }
 
+    /// Whether its tiles store some lanes of a vector as fast as all of them.
+    pub(crate) const fn has_masks(&self) -> bool {
+        matches!(self.isa, Isa::Avx512)
+    }
+
     /// The function that packs lines.
     pub(crate) fn pack_line(&self) -> LineFn {
         self.menu.pack.unwrap_or(line::<pulp::Scalar>)

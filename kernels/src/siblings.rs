@@ -145,6 +145,7 @@ pub struct Siblings {
 impl Siblings {
     /// The most branches of one plan.
     pub const MOST_BRANCHES: usize = crate::branch::MOST_BRANCHES;
+
     /// Chooses for all branches together, without measuring. `input` says where the common input
     /// lies in its slice; unset: a whole tensor.
     ///

@@ -162,9 +162,7 @@ fn unknown(what: &str, error: &std::io::Error) -> Failure {
 
 /// The layers and contenders that the filters let through, or the preset.
 fn cases(options: &Options) -> Result<Vec<Case>, Failure> {
-    let unfiltered =
-        options.network.is_empty() && options.layer.is_empty() && options.layers.is_none();
-    let rows = match unfiltered {
+    let rows = match selection::is_open(options) {
         true => preset(options),
         false => selection::layers(options)?,
     };

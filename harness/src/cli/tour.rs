@@ -33,7 +33,7 @@ const BENCH: Duration = Duration::from_secs(40);
 pub(super) fn run(options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     options.refuse_passes()?;
     let mut options = options.clone();
-    if options.layer.is_empty() && options.network.is_empty() && options.layers.is_none() {
+    if selection::is_open(&options) {
         options.network = NETWORKS.iter().map(|name| (*name).to_owned()).collect();
     }
     let rows = selection::layers(&options)?;

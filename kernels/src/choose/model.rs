@@ -17,15 +17,11 @@ use super::terms::Terms;
 use crate::cpu::Cpu;
 use crate::drive::Blocking;
 use crate::pixels::{Even, Pixels};
-use crate::{Family, Isa, Kernel, Layer};
+use crate::{Family, Kernel, Layer};
 
 const F32: f64 = 4.0;
 const LINE: f64 = 64.0;
 const PAGE: f64 = 4096.0;
-/// Cycles that an input takes to be packed through a transpose of 16 × 16.
-const TRANSPOSED: f64 = 0.2;
-/// Cycles that one output of shuffled groups takes on its way from where it is staged.
-const STAGED: f64 = 0.2;
 
 /// A layer as the model sees it, derived once for all candidates.
 #[derive(Clone, Copy, Debug)]
@@ -186,12 +182,11 @@ impl Model<'_> {
                 // The last panel of a ragged count.
                 if ragged != 0 && self.adjacent() {
                     let vectors = widths.small as f64;
-                    let panel = if kernel.isa() == Isa::Avx512 { 0.0 } else { terms.panel };
-                    cycles +=
-                        units * panel + units * self.partial(part as f64 / units, vectors, ragged);
+                    let panel = if kernel.has_masks() { 0.0 } else { terms.panel };
+                    cycles += units * (panel + self.partial(part as f64 / units, vectors, ragged));
                 }
                 if problem.shuffled && self.adjacent() {
-                    cycles += (part * problem.outputs) as f64 * STAGED;
+                    cycles += (part * problem.outputs) as f64 * terms.staged;
                 }
                 if blocking.pack {
                     cycles += self.packing(part, units);
@@ -292,12 +287,12 @@ impl Model<'_> {
         (count.div_ceil(step).div_ceil(split.pixels) * step).min(count)
     }
 
-    /// What storing a last vector of which only some lanes are wanted adds to a tile: under a mask
-    /// where the ISA has them, else through the spill, its last lanes one by one.
+    /// What storing a last vector of which only some lanes are wanted adds to a tile: nothing under a
+    /// mask, else its way through the spill, its last lanes one by one.
     fn partial(&self, rows: f64, vectors: f64, lanes: usize) -> f64 {
         let terms = self.terms;
-        if self.kernel.isa() == Isa::Avx512 {
-            return rows * vectors * terms.masked;
+        if self.kernel.has_masks() {
+            return 0.0;
         }
         terms.finish
             + rows * (vectors * (terms.spilled - terms.vector) + lanes as f64 * terms.single)
@@ -443,13 +438,6 @@ impl Model<'_> {
                 waits += depth * excess.min(m) * terms.alias;
             }
         }
-        // Rows of the output that a block leaves for the next, far away: what fetches ahead of
-        // stores to memory starts anew.
-        let starts = if adjacent && !outputs_in_lanes {
-            blocks / units * m * self.in_memory() * cpu.memory_latency * terms.run
-        } else {
-            0.0
-        };
         // Vectors that straddle two lines.
         if !outputs_in_lanes && !blocking.pack && problem.pixels.input.channel % isa.lanes() != 0 {
             waits += depth * v * terms.straddle * (lanes / 16.0);
@@ -464,7 +452,7 @@ impl Model<'_> {
         } else {
             ends
         };
-        tiles.count * (core + waits + starts + terms.tile + terms.step * depth + store)
+        tiles.count * (core + waits + terms.tile + terms.step * depth + store)
             + (tiles.count / units.max(1.0)) * blocks * terms.panel
     }
 
@@ -511,7 +499,7 @@ impl Model<'_> {
                 // Sixteen channels of sixteen pixels at a time.
                 Family::Pixels if lanes == 16.0 && depth >= 16.0 => {
                     let blocks = (depth / 16.0).ceil() * (part as f64 / units / 16.0).ceil();
-                    units * blocks * 256.0 * TRANSPOSED
+                    units * blocks * 256.0 * terms.transpose16
                 }
                 // Eight channels of eight pixels at a time.
                 Family::Pixels if depth >= 8.0 => {

@@ -15,8 +15,6 @@ pub(crate) struct Terms {
     pub(crate) spilled: f64,
     /// One element stored alone: the lanes past the last whole vector.
     pub(crate) single: f64,
-    /// A vector stored under a mask, beyond what a whole one takes.
-    pub(crate) masked: f64,
     /// One element stored across the lanes, through a transpose.
     pub(crate) across: f64,
     /// One element of a tile with fewer than four rows stored across the lanes.
@@ -31,6 +29,10 @@ pub(crate) struct Terms {
     pub(crate) channel: f64,
     /// One element packed through a transpose.
     pub(crate) transpose: f64,
+    /// The same through one of 16 × 16.
+    pub(crate) transpose16: f64,
+    /// One element of shuffled groups on its way from where it is staged.
+    pub(crate) staged: f64,
     /// One element gathered while packing.
     pub(crate) gather: f64,
     /// One element gathered while packing with a stride of two.
@@ -43,8 +45,6 @@ pub(crate) struct Terms {
     pub(crate) far_broadcast: f64,
     /// The same of an input read in place channel by channel, from L2.
     pub(crate) scatter: f64,
-    /// Share of the latency of memory that the start of a row's stores waits for.
-    pub(crate) run: f64,
     /// Share of L1 that operands keep to themselves.
     pub(crate) l1_share: f64,
     /// Share of L2 that operands keep to themselves.
@@ -72,15 +72,15 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// As fitted, but for `single` and `across_few`: the candidates measured last hardly use them, so
-    /// these are of an earlier fit, which had AVX2 kernels among its candidates.
+    /// As fitted, but for `single` and `across_few`, which the candidates measured last hardly use, so
+    /// that these are of an earlier fit, with AVX2 kernels among its candidates; and for
+    /// `transpose16` and `staged`, chosen by hand on ShuffleNet's layers.
     pub(crate) const FITTED: Terms = Terms {
         tile: 18.234,
         vector: 11.376,
         finish: 6.315,
         spilled: 2.776,
         single: 2.561,
-        masked: 0.000,
         across: 0.312,
         across_few: 0.831,
         lane: 2.358,
@@ -88,13 +88,14 @@ impl Terms {
         copy: 5.390,
         channel: 6.201,
         transpose: 0.545,
+        transpose16: 0.200,
+        staged: 0.200,
         gather: 0.904,
         second: 1.038,
         leak: 0.087,
         far_leak: 0.207,
         far_broadcast: 0.262,
         scatter: 0.089,
-        run: 0.000,
         l1_share: 1.116,
         l2_share: 0.646,
         l3_share: 0.520,
@@ -115,8 +116,8 @@ impl Terms {
         macro_rules! fields {
             ($($name:ident)*) => { vec![$((stringify!($name), &mut self.$name)),*] };
         }
-        fields!(tile vector finish spilled single masked across across_few lane uneven copy channel
-            transpose gather second leak far_leak far_broadcast scatter run l1_share l2_share l3_share page straddle alias
+        fields!(tile vector finish spilled single across across_few lane uneven copy channel
+            transpose transpose16 staged gather second leak far_leak far_broadcast scatter l1_share l2_share l3_share page straddle alias
             block panel write begun shared step)
     }
 }

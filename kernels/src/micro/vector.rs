@@ -5,6 +5,7 @@ mod neon;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use pulp::bytemuck::{Pod, cast_slice, cast_slice_mut};
 use pulp::{NullaryFnOnce, Scalar, Simd};
 
 /// Lanes of the longest vector.
@@ -231,14 +232,13 @@ pub(crate) trait Vector: Simd {
 
 /// The lanes of `G` vectors in turns, by way of memory.
 #[inline(always)]
-fn in_turns<V: Copy, const G: usize>(vectors: [V; G]) -> [V; G] {
-    let lanes = size_of::<V>() / size_of::<f32>();
+fn in_turns<V: Pod, const G: usize>(vectors: [V; G]) -> [V; G] {
     let mut to = vectors;
-    let (from, into) = (vectors.as_ptr().cast::<f32>(), to.as_mut_ptr().cast::<f32>());
+    let (from, into) = (cast_slice::<V, f32>(&vectors), cast_slice_mut::<V, f32>(&mut to));
+    let lanes = from.len() / G;
     for lane in 0..lanes {
         for group in 0..G {
-            // SAFETY: lanes of the vectors, which are plain floats.
-            unsafe { *into.add(lane * G + group) = *from.add(group * lanes + lane) };
+            into[lane * G + group] = from[group * lanes + lane];
         }
     }
     to

@@ -210,8 +210,8 @@ x86!(V4, {
 
     #[inline(always)]
     fn beside(self, even: Self::f32s, odd: Self::f32s) -> Self::f32s {
-        // Within 128-bit lanes: on AMD's cores other shuffles and blends take the place of a
-        // multiply-add.
+        // Within 128-bit lanes: on Zen 5 shuffles across them, and blends, were measured to take the
+        // place of a multiply-add.
         pulp::cast(self.avx512f._mm512_shuffle_ps::<0x44>(pulp::cast(even), pulp::cast(odd)))
     }
 
