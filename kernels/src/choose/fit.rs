@@ -4,7 +4,8 @@
 //! reads what `pointwise tune --regret --truth FILE` measured; `POINTWISE_FIT=ROUNDS` improves the
 //! coefficients, and `POINTWISE_CHECK=FILE:…` judges them on layers that were not fitted to.
 
-use super::model::{Model, Problem};
+use super::model::Model;
+use super::problem::Problem;
 use super::split::Split;
 use super::terms::Terms;
 use crate::cpu::Cpu;

@@ -5,13 +5,15 @@ mod decide;
 mod fit;
 mod measure;
 mod model;
+mod parts;
+mod problem;
 mod split;
 mod terms;
 mod tiles;
 
 pub(crate) use decide::decide;
 pub use decide::{Basis, Candidates};
-pub(crate) use model::Problem;
+pub(crate) use problem::Problem;
 pub use split::Split;
 pub(crate) use split::tasks;
 

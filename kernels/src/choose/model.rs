@@ -13,109 +13,16 @@
 //! all weights after a block. Padded lanes and tail tiles count as the work that they are.
 
 use super::Split;
+use super::parts::Parts;
+use super::problem::Problem;
 use super::terms::Terms;
 use crate::cpu::Cpu;
 use crate::drive::Blocking;
-use crate::pixels::{Even, Pixels};
-use crate::{Family, Kernel, Layer};
+use crate::{Family, Kernel};
 
-const F32: f64 = 4.0;
+pub(super) const F32: f64 = 4.0;
 const LINE: f64 = 64.0;
 const PAGE: f64 = 4096.0;
-
-/// A layer as the model sees it, derived once for all candidates.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Problem {
-    pub(crate) groups: usize,
-    /// Inputs of a group.
-    pub(crate) depth: usize,
-    /// Outputs of a group.
-    pub(crate) outputs: usize,
-    pub(crate) pixels: Pixels,
-    /// Whether the channels of the groups are shuffled.
-    shuffled: bool,
-    /// Longest even run of pixels in both tensors, and in the output alone.
-    run_both: usize,
-    run_output: usize,
-    /// Bytes of input, weights and output.
-    total: f64,
-}
-
-impl Problem {
-    pub(crate) fn new(layer: &Layer, pixels: &Pixels) -> Self {
-        let count = pixels.len() as f64;
-        let values =
-            count * (layer.c + layer.k) as f64 + (layer.k * (layer.c / layer.groups)) as f64;
-        Problem {
-            groups: layer.groups,
-            depth: layer.c / layer.groups,
-            outputs: layer.k / layer.groups,
-            pixels: *pixels,
-            shuffled: layer.shuffle && layer.groups > 1,
-            run_both: pixels.run(Even::Both),
-            run_output: pixels.run(Even::Output),
-            total: values * F32,
-        }
-    }
-
-    /// Whether the kernel can read this input where it lies, in pieces worth a tile.
-    pub(crate) fn in_place(&self, kernel: &Kernel) -> bool {
-        let input = &self.pixels.input;
-        match kernel.family() {
-            Family::Outputs => input.channel == 1 || input.pixel == 1,
-            Family::Pixels => input.pixel == 1 && self.run_both >= kernel.isa().lanes(),
-        }
-    }
-}
-
-/// Sizes that `total` is cut into by [`even_parts`](crate::pixels::even_parts): at most two.
-#[derive(Clone, Copy, Debug)]
-struct Parts {
-    small: usize,
-    smalls: usize,
-    larges: usize,
-}
-
-impl Parts {
-    fn new(total: usize, most: usize) -> Self {
-        let parts = total.div_ceil(most).max(1);
-        Parts { small: total / parts, smalls: parts - total % parts, larges: total % parts }
-    }
-
-    fn count(&self) -> usize {
-        self.smalls + self.larges
-    }
-
-    /// The sizes of that one of `of` parts of the list, the larger sizes first, which adds up to
-    /// most; and whether the list's end is in it.
-    fn heaviest(self, of: usize) -> (Parts, bool) {
-        // Wide, since a layer may have more outputs than any memory.
-        let at = |i: usize| (self.count() as u128 * i as u128 / of as u128) as usize;
-        (0..of)
-            .map(|i| {
-                let larges = at(i + 1).min(self.larges) - at(i).min(self.larges);
-                let smalls = at(i + 1) - at(i) - larges;
-                (Parts { small: self.small, smalls, larges }, i + 1 == of)
-            })
-            .max_by_key(|(p, _)| p.larges * (p.small + 1) + p.smalls * p.small)
-            .unwrap_or((self, true))
-    }
-
-    /// Size and how often.
-    fn each(self) -> impl Iterator<Item = (usize, f64)> {
-        self.each_but(false).map(|(size, count, _)| (size, count))
-    }
-
-    /// Size, how often, and whether it is the last one, where that is told from the others.
-    fn each_but(self, last: bool) -> impl Iterator<Item = (usize, f64, bool)> {
-        let Parts { small, smalls, larges } = self;
-        let last = usize::from(last && smalls > 0);
-        [(small, smalls - last, false), (small, last, true), (small + 1, larges, false)]
-            .into_iter()
-            .filter(|(size, count, _)| *size > 0 && *count > 0)
-            .map(|(size, count, last)| (size, count as f64, last))
-    }
-}
 
 /// What share of something with this reuse distance is still in a cache of this size: all up to
 /// three quarters of it, nothing from five quarters on.

@@ -21,6 +21,7 @@ use std::sync::OnceLock;
 #[allow(unused_imports)]
 pub(crate) use network::{Network, Slices, Tensors};
 #[allow(unused_imports)]
+use values::same_bits;
 pub(crate) use values::{Values, plain};
 
 /// Where a case is run.
@@ -179,19 +180,7 @@ impl Problem {
 
     /// Compares bit for bit, a NaN with any NaN: the number of outputs, or the first difference.
     pub(crate) fn compare(&self, got: &[f32]) -> Result<usize, String> {
-        assert_eq!(got.len(), self.want.len());
-        let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
-        match got.iter().zip(&self.want).position(|(got, want)| !same(*got, *want)) {
-            None => Ok(got.len()),
-            Some(at) => Err(format!(
-                "output {at} of {} is {:e} ({:#010x}), not {:e} ({:#010x})",
-                got.len(),
-                got[at],
-                got[at].to_bits(),
-                self.want[at],
-                self.want[at].to_bits()
-            )),
-        }
+        same_bits(got, &self.want).map(|()| got.len())
     }
 }
 

@@ -2,7 +2,7 @@
 //! the case's own, the buffers they lie in, and what those must hold afterwards.
 
 use super::spread::{Sizes, place, spread, view};
-use super::values::{Generator, Numbers};
+use super::values::{Generator, Numbers, same_bits};
 use super::{Case, POISON, Place, Values, pool};
 use pointwise::{
     Activation, Branch, Error, Layer, Layout, Parameters, Plan, Pool, Siblings, View, Views,
@@ -196,19 +196,8 @@ impl Network {
     /// the first difference.
     pub(crate) fn compare(&self, index: usize, got: &[f32]) -> Result<usize, String> {
         let want = &self.want[index];
-        assert_eq!(got.len(), want.len());
-        let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
-        match got.iter().zip(want).position(|(got, want)| !same(*got, *want)) {
-            None => Ok(want.iter().filter(|v| v.to_bits() != POISON.to_bits()).count()),
-            Some(at) => Err(format!(
-                "output {at} of {} of buffer {index} is {:e} ({:#010x}), not {:e} ({:#010x})",
-                got.len(),
-                got[at],
-                got[at].to_bits(),
-                want[at],
-                want[at].to_bits()
-            )),
-        }
+        same_bits(got, want).map_err(|why| format!("buffer {index}: {why}"))?;
+        Ok(want.iter().filter(|v| v.to_bits() != POISON.to_bits()).count())
     }
 }
 

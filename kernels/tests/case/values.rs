@@ -117,3 +117,20 @@ impl Generator {
         }
     }
 }
+
+/// Compares bit for bit, a NaN with any NaN: the first difference, if there is one.
+pub(crate) fn same_bits(got: &[f32], want: &[f32]) -> Result<(), String> {
+    assert_eq!(got.len(), want.len());
+    let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+    match got.iter().zip(want).position(|(got, want)| !same(*got, *want)) {
+        None => Ok(()),
+        Some(at) => Err(format!(
+            "output {at} of {} is {:e} ({:#010x}), not {:e} ({:#010x})",
+            got.len(),
+            got[at],
+            got[at].to_bits(),
+            want[at],
+            want[at].to_bits()
+        )),
+    }
+}
