@@ -17,11 +17,11 @@ use pointwise::{
     kernels, reference_of,
 };
 use std::sync::OnceLock;
+use values::same_bits;
 
 #[allow(unused_imports)]
 pub(crate) use network::{Network, Slices, Tensors};
 #[allow(unused_imports)]
-use values::same_bits;
 pub(crate) use values::{Values, plain};
 
 /// Where a case is run.
