@@ -48,9 +48,11 @@ pub struct Judged {
     pub model: f64,
     /// Loss of the profile's choice.
     pub profile: Option<f64>,
-    /// What the model chose, and what was fastest.
+    /// What the model chose.
     pub choice: Measured,
-    /// See `choice`.
+    /// What the profile chose.
+    pub tuned: Option<Measured>,
+    /// What was fastest.
     pub best: Measured,
 }
 
@@ -83,15 +85,16 @@ pub fn judge(case: &Case, measured: &[&Measured], chosen: &[Candidate]) -> Optio
         measured.iter().find(|m| (m.kernel, m.blocking, m.split) == (c.kernel, c.blocking, c.split))
     };
     let choice = find(chosen.first()?)?;
-    let profile = match chosen.get(1) {
-        Some(chosen) => Some(find(chosen)?.ns / best.ns),
+    let tuned = match chosen.get(1) {
+        Some(chosen) => Some(find(chosen)?),
         None => None,
     };
     Some(Judged {
         case: case.clone(),
         model: choice.ns / best.ns,
-        profile,
+        profile: tuned.map(|tuned| tuned.ns / best.ns),
         choice: (*choice).clone(),
+        tuned: tuned.map(|tuned| (*tuned).clone()),
         best: (*best).clone(),
     })
 }
@@ -161,6 +164,8 @@ mod tests {
         let mut profile = Profile::new();
         profile.add(fast.clone());
         let chosen = choices(&case, &PlanOptions::new(), Some(&Arc::new(profile))).unwrap();
-        assert_eq!(judge(&case, &[&slow, &fast], &chosen).unwrap().profile, Some(1.0));
+        let judged = judge(&case, &[&slow, &fast], &chosen).unwrap();
+        assert_eq!((judged.profile, judged.tuned.as_ref()), (Some(1.0), Some(&fast)));
+        assert_eq!((judged.model, &judged.choice), (1.5, &slow));
     }
 }

@@ -6,9 +6,9 @@ use super::output::{self, Output};
 use super::progress::Progress;
 use super::table::Table;
 use super::tune::{load, pool, write};
-use pointwise::{Candidate, Layer, Layout, Plan, PlanOptions, Profile};
+use pointwise::{Layer, Layout, Measured, PlanOptions, Profile};
 use pointwise_harness::regret::{Case, Judged, Set, choices, judge, random_layers, summary};
-use pointwise_harness::tune::{contest, tune};
+use pointwise_harness::tune::{look_again, tune};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,7 +42,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
 
-    /// Time the choices that lose more than 5% again, against the fastest few
+    /// Time the choices that lose more than 5% again, against the fastest few, and keep the shorter
+    /// times
     #[arg(long)]
     again: bool,
 }
@@ -102,10 +103,7 @@ pub(super) fn run(
             if found.is_none() {
                 truth.learn(tune(&case.layer, &options, &chosen, pool)?.measured);
             } else {
-                let candidates = fastest(case, &options, &truth, &chosen)?;
-                for measured in contest(&case.layer, &options, &candidates, pool)? {
-                    truth.add(measured);
-                }
+                look_again(&mut truth, &case.layer, &options, &chosen, pool)?;
             }
             found = known(&truth);
             if let Some(path) = &args.truth
@@ -131,26 +129,6 @@ pub(super) fn run(
         output::note(format_args!("{left} of {} left: {how}", cases.len()));
     }
     interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted).printed(printed)
-}
-
-/// The choices, and the fastest few that are known.
-fn fastest(
-    case: &Case,
-    options: &PlanOptions,
-    truth: &Profile,
-    chosen: &[Candidate],
-) -> Result<Vec<Candidate>, Failure> {
-    let options = options.clone().profile(Arc::new(Profile::new()));
-    let ranked = Plan::candidates(&case.layer, &options)?.ranked;
-    let mut known = truth.of(&case.layer, case.threads).to_vec();
-    known.sort_by(|a, b| a.ns.total_cmp(&b.ns));
-    let mut few = chosen.to_vec();
-    for m in known.iter().take(WORST) {
-        let is =
-            |c: &&Candidate| (c.kernel, c.blocking, c.split) == (m.kernel, m.blocking, m.split);
-        few.extend(ranked.iter().find(is));
-    }
-    Ok(few)
 }
 
 /// A row for each set, layout and number of threads, and one for all of a set.
@@ -210,26 +188,30 @@ fn table(judged: &[Judged], profile: bool, output: &mut Output) -> Result<(), Fa
     )?;
     let mut worst: Vec<&Judged> = judged.iter().collect();
     worst.sort_by(|a, b| b.model.total_cmp(&a.model));
-    told("the model's worst:", &worst, |j| Some(j.model), output)?;
+    let model = |j: &Judged| Some((j.model, j.choice.clone()));
+    told("the model's worst:", "model", &worst, model, output)?;
     if profile {
         worst.sort_by(|a, b| {
             b.profile.partial_cmp(&a.profile).unwrap_or(core::cmp::Ordering::Equal)
         });
-        told("the profile's worst:", &worst, |j| j.profile, output)?;
+        let tuned = |j: &Judged| j.profile.zip(j.tuned.clone());
+        told("the profile's worst:", "profile", &worst, tuned, output)?;
     }
     Ok(())
 }
 
 fn told(
     title: &str,
+    whose: &str,
     worst: &[&Judged],
-    regret: impl Fn(&Judged) -> Option<f64>,
+    loss: impl Fn(&Judged) -> Option<(f64, Measured)>,
     output: &mut Output,
 ) -> Result<(), Failure> {
     output.line(title)?;
     for judged in worst.iter().take(WORST) {
-        let Judged { case, choice, best, .. } = judged;
-        let show = |m: &pointwise::Measured| {
+        let Judged { case, best, .. } = judged;
+        let Some((regret, choice)) = loss(judged) else { continue };
+        let show = |m: &Measured| {
             let pack = if m.blocking.pack { "packed" } else { "in place" };
             format!(
                 "{} {pack}, blocks of {}, {}×{} parts, {:.0} ns",
@@ -241,11 +223,10 @@ fn told(
             )
         };
         output.line(format_args!(
-            "  {:.3} {} --threads {}: model {}; best {}",
-            regret(judged).unwrap_or(1.0),
+            "  {regret:.3} {} --threads {}: {whose} {}; best {}",
             case.layer,
             case.threads,
-            show(choice),
+            show(&choice),
             show(best)
         ))?;
     }

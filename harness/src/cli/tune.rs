@@ -9,9 +9,10 @@ use super::progress::Progress;
 use super::regret;
 use super::selection;
 use pointwise::{Activation, Candidate, Layer, Measured, Plan, PlanOptions, Profile};
+use pointwise_harness::measure;
 use pointwise_harness::profile as kept;
 use pointwise_harness::regret::summary;
-use pointwise_harness::tune::{contest, tune};
+use pointwise_harness::tune::{look_again, tune};
 use rayon::ThreadPool;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -114,9 +115,12 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         progress.step();
     }
     drop(progress);
-    let again = again(&before, &plan, &profile, pool.as_ref(), || {
-        begin.elapsed().as_secs_f64() >= budget || interrupt.asked()
-    })?;
+    let enough = |share: f64| begin.elapsed().as_secs_f64() >= budget * share || interrupt.asked();
+    if !before.is_empty() {
+        look(&before, &plan, &mut profile, pool.as_ref(), || enough(0.85))?;
+        write(&path, &profile)?;
+    }
+    let again = again(&before, &plan, &profile, pool.as_ref(), || enough(1.0))?;
     let (model, model_worst) = summary(&again.iter().map(|a| a.0).collect::<Vec<_>>());
     let (tuned, tuned_worst) = summary(&again.iter().map(|a| a.1).collect::<Vec<_>>());
     let seconds = begin.elapsed().as_secs_f64();
@@ -143,7 +147,31 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted).printed(printed)
 }
 
-/// A second look at what was learned, later: the regret of the model's and of the profile's
+/// How often what was learned is looked at again, as far as the time allows.
+const LOOKS: usize = 3;
+
+/// Measures the best few of each layer again, a round over all layers at a time, until the time is
+/// up: a disturbance is over by then.
+fn look(
+    before: &[(Layer, f64)],
+    plan: &PlanOptions,
+    profile: &mut Profile,
+    pool: Option<&ThreadPool>,
+    enough: impl Fn() -> bool,
+) -> Result<(), Failure> {
+    let progress = Progress::of("look again", before.len() * LOOKS);
+    for (layer, _) in (0..LOOKS).flat_map(|_| before) {
+        if enough() {
+            break;
+        }
+        progress.at(layer);
+        look_again(profile, layer, plan, &[], pool)?;
+        progress.step();
+    }
+    Ok(())
+}
+
+/// A last look at what was learned: the regret of the model's and of the profile's
 /// choices among the best few, until the time is up.
 fn again(
     before: &[(Layer, f64)],
@@ -152,40 +180,47 @@ fn again(
     pool: Option<&ThreadPool>,
     enough: impl Fn() -> bool,
 ) -> Result<Vec<(f64, f64)>, Failure> {
-    let profile = Arc::new(profile.clone());
-    let mut regrets = Vec::new();
-    for (layer, _) in before {
+    let learned = Arc::new(profile.clone());
+    let unlearned = Arc::new(Profile::new());
+    let best = |layer: &Layer, profile: &Arc<Profile>| {
+        Plan::candidates(layer, &plan.clone().profile(profile.clone())).map(|c| c.ranked)
+    };
+    // Times of their own: none is judged by those that chose it.
+    let mut seen = Profile::new();
+    let progress = Progress::of("check", before.len() * LOOKS);
+    for (layer, _) in (0..LOOKS).flat_map(|_| before) {
         if enough() {
             break;
         }
-        let ranked = |profile: Profile| {
-            Plan::candidates(layer, &plan.clone().profile(Arc::new(profile))).map(|c| c.ranked)
-        };
-        let mut candidates = ranked((*profile).clone())?;
+        progress.at(layer);
+        let mut candidates = best(layer, &learned)?;
         candidates.truncate(6);
-        let model = ranked(Profile::new())?[0];
-        let choices = [model, candidates[0]];
-        candidates.push(model);
-        let measured = contest(layer, plan, &candidates, pool)?;
-        let time = |c: &Candidate| {
-            let is =
-                |m: &&Measured| (m.kernel, m.blocking, m.split) == (c.kernel, c.blocking, c.split);
-            measured.iter().find(is).map_or(f64::INFINITY, |m| m.ns)
+        candidates.extend(best(layer, &unlearned)?.first());
+        look_again(&mut seen, layer, plan, &candidates, pool)?;
+        progress.step();
+    }
+    let mut regrets = Vec::new();
+    for (layer, _) in before {
+        let measured = seen.of(layer, plan.threads);
+        let least = measured.iter().map(|m| m.ns).fold(f64::INFINITY, f64::min);
+        let time = |ranked: &[Candidate]| {
+            let is = |m: &&Measured| {
+                let m = (m.kernel, m.blocking, m.split);
+                ranked.first().is_some_and(|c| m == (c.kernel, c.blocking, c.split))
+            };
+            measured.iter().find(is).map(|m| m.ns)
         };
-        regrets.push((time(&choices[0]) / measured[0].ns, time(&choices[1]) / measured[0].ns));
+        let times = (time(&best(layer, &unlearned)?), time(&best(layer, &learned)?));
+        if let (Some(model), Some(profile)) = times {
+            regrets.push((model / least, profile / least));
+        }
     }
     Ok(regrets)
 }
 
 /// A pool of so many threads; none for one.
 pub(super) fn pool(threads: usize) -> Result<Option<ThreadPool>, Failure> {
-    let built = |builder: rayon::ThreadPoolBuilder| {
-        builder
-            .num_threads(threads)
-            .build()
-            .map_err(|error| Failure::Machine { what: "no thread pool", why: error.to_string() })
-    };
-    (threads > 1).then(|| built(rayon::ThreadPoolBuilder::new())).transpose()
+    Ok((threads > 1).then(|| measure::pinned_pool(threads)).transpose()?)
 }
 
 /// Writes the whole profile, or leaves the one written before.

@@ -34,6 +34,5 @@ pub use clock::{Clock, Monotonic};
 pub use flush::{Evict, Flush};
 pub use progress::{Progress, Silent};
 pub use session::Session;
-pub use settings::{Cache, PoolError, Settings, pool};
-pub(crate) use spread::spread;
+pub use settings::{Cache, PoolError, Settings, pinned_pool, pool};
 pub use stats::{Samples, Summary};

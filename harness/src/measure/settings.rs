@@ -150,6 +150,25 @@ pub enum PoolError {
 /// # Errors
 /// [`PoolError`] for zero threads, more than rayon's limit, or when they cannot be started.
 pub fn pool(threads: usize) -> Result<rayon::ThreadPool, PoolError> {
+    build(threads, |_| ())
+}
+
+/// The same, each of its threads kept on a CPU of its own where there are as many: what one
+/// candidate gains over another must not depend on where the scheduler happened to put them.
+///
+/// # Errors
+/// As [`pool`].
+pub fn pinned_pool(threads: usize) -> Result<rayon::ThreadPool, PoolError> {
+    let cpus = super::spread::cpus();
+    build(threads, move |index| {
+        super::spread::keep_apart(index, threads, &cpus);
+    })
+}
+
+fn build(
+    threads: usize,
+    start: impl Fn(usize) + Send + Sync + 'static,
+) -> Result<rayon::ThreadPool, PoolError> {
     // Rayon silently takes fewer threads than its limit allows; and a machine cannot measure with
     // thousands, so a slip of the finger is refused rather than carried out.
     let most = rayon::max_num_threads().min(4096);
@@ -159,6 +178,7 @@ pub fn pool(threads: usize) -> Result<rayon::ThreadPool, PoolError> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|index| format!("pointwise-{index}"))
+        .start_handler(start)
         .build()
         .map_err(|error| PoolError::Refused { threads, reason: error.to_string() })
 }

@@ -276,7 +276,9 @@ impl Model<'_> {
 
         let panel_again = resident(panel + unit_bytes, l1);
         let unit_again = resident(all + panel, l1_input);
-        let unit_in_l2 = resident(all + panel, l2);
+        // In place the unit after the block has been asked for too.
+        let ahead = if straight { 0.0 } else { self.in_memory() * unit };
+        let unit_in_l2 = resident(all + ahead + panel, l2);
         let panel_in_l2 = resident(weights + all, l2);
         let input_in_l2 = if blocking.pack {
             unit_in_l2
