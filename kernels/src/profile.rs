@@ -198,7 +198,8 @@ impl Profile {
         self.known.iter().flat_map(|known| &known.entries)
     }
 
-    /// The measured candidates of a layer on so many threads; its epilogue does not count.
+    /// The measured candidates of a layer on so many threads; of its epilogue only a
+    /// residual counts.
     pub fn of(&self, layer: &Layer, threads: usize) -> &[Measured] {
         let layer = bare(layer);
         let is = |known: &&Known| known.threads == threads && known.layer == layer;
@@ -368,15 +369,16 @@ fn host() -> String {
     format!("{} {} l1 {} l2 {}", crate::cpu::brand(), cpu.isa, cpu.l1, cpu.l2)
 }
 
-/// A layer without its epilogue: times measured with another one are as good.
+/// A layer without what of its epilogue hardly takes time: times measured with another one are as
+/// good. A residual takes as much from memory as the output does.
 fn bare(layer: &Layer) -> Layer {
-    layer.bias(false).residual(false).activation(Activation::None)
+    layer.bias(false).activation(Activation::None)
 }
 
 /// How unlike two layers are, in factors of size; none where they cannot be compared.
 fn distance(a: &Layer, b: &Layer) -> Option<f64> {
-    let alike =
-        (a.layout, a.stride, a.groups, a.average) == (b.layout, b.stride, b.groups, b.average);
+    let kind = |l: &Layer| (l.layout, l.stride, l.groups, l.average, l.residual);
+    let alike = kind(a) == kind(b);
     let ratio = |x: usize, y: usize| (x as f64 / y as f64).ln().abs();
     let pixels = |l: &Layer| l.n * l.h * l.w;
     alike.then(|| ratio(a.c, b.c) + ratio(a.k, b.k) + ratio(pixels(a), pixels(b)))

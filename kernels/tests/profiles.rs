@@ -2,8 +2,8 @@
 //! decides.
 
 use pointwise::{
-    Basis, Error, Layer, Layout, Measured, Mode, Plan, PlanOptions, Pool, Profile, ProfileError,
-    reference,
+    Basis, Candidate, Error, Layer, Layout, Measured, Mode, Plan, PlanOptions, Pool, Profile,
+    ProfileError, reference,
 };
 use std::sync::Arc;
 
@@ -37,6 +37,28 @@ fn a_profile_decides_for_the_layers_that_it_knows() {
     let only = options.mode(Mode::ProfileOnly);
     assert_eq!(Plan::new(&layer(), &only).unwrap().kernel().name(), kernel);
     assert!(matches!(Plan::new(&far, &only), Err(Error::NotInProfile { .. })));
+}
+
+/// It takes as much from memory as the output; bias and activation take next to nothing.
+#[test]
+fn a_residual_makes_another_layer() {
+    let layer = Layer::new(64, 256, 56, 56);
+    let with = layer.residual(true);
+    let zen5 = pointwise::Cpu::named("zen5").unwrap();
+    let ranked = |layer| Plan::candidates_on(&layer, &PlanOptions::new(), &zen5).unwrap().ranked;
+    let (plain, more) = (ranked(layer), ranked(with));
+    for candidate in &more {
+        let is = |c: &&Candidate| {
+            (c.kernel, c.blocking, c.split)
+                == (candidate.kernel, candidate.blocking, candidate.split)
+        };
+        let same = plain.iter().find(is).expect("the same candidates");
+        assert!(candidate.cycles > same.cycles, "{candidate:?}");
+    }
+    let mut profile = Profile::new();
+    profile.add(Measured::new(&with, 1, &more[0], 1e6));
+    assert!(profile.knows(&with.bias(true).activation(pointwise::Activation::Relu), 1));
+    assert!(!profile.knows(&layer, 1));
 }
 
 /// Its zeros must have the sizes that the layer's tensors have, which for an average differ.

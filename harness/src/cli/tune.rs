@@ -65,8 +65,8 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     plan.isa = options.isa;
     let mut layers: Vec<Layer> = Vec::new();
     for entry in selection::layers(options)? {
-        // The epilogue hardly matters: what a profile knows of a layer holds with any.
-        let layer = entry.layer.residual(false).activation(Activation::None).bias(true);
+        // Bias and activation hardly matter: what a profile knows of a layer holds with any.
+        let layer = entry.layer.activation(Activation::None).bias(true);
         if !layers.contains(&layer) {
             layers.push(layer);
         }

@@ -301,9 +301,11 @@ impl Model<'_> {
         let pitch = if outputs_in_lanes { output.pixel } else { output.channel };
         let adjacent = if outputs_in_lanes { self.adjacent() } else { output.pixel == 1 };
         let begun = if adjacent && pitch % 16 != 0 { m * (LINE - F32) } else { 0.0 };
-        let written =
-            ((tiles.pixels * tiles.outputs) as f64 * F32 + begun * terms.begun) * terms.write;
-        let (o2, o3) = bring(written, 0.0, resident(problem.total, l2));
+        let bytes = (tiles.pixels * tiles.outputs) as f64 * F32;
+        let written = (bytes + begun * terms.begun) * terms.write;
+        let residual = if problem.residual { bytes } else { 0.0 };
+        let kept = resident(problem.total, l2);
+        let (o2, o3) = bring(written + residual, 0.0, kept);
         let first_unit = blocks / units;
         let first_panel = 1.0 / panels;
         let mut waits = 0.0;
@@ -335,6 +337,11 @@ impl Model<'_> {
                         / memory.max(1e-9);
                 waits += share * wait;
             }
+        }
+        // A tile asks for all of its residual at once, a run of lines for each row: short runs come
+        // from behind L2 more slowly than long ones.
+        if problem.residual {
+            waits += (1.0 - kept) * m * terms.apart;
         }
         // Every step touches another page.
         waits += depth * pages * terms.page;

@@ -18,15 +18,18 @@ pub(crate) struct Problem {
     /// Longest even run of pixels in both tensors, and in the output alone.
     pub(super) run_both: usize,
     pub(super) run_output: usize,
-    /// Bytes of input, weights and output.
+    /// Whether a residual is added.
+    pub(super) residual: bool,
+    /// Bytes of input, weights, output and residual.
     pub(super) total: f64,
 }
 
 impl Problem {
     pub(crate) fn new(layer: &Layer, pixels: &Pixels) -> Self {
         let count = pixels.len() as f64;
+        let outputs = if layer.residual { 2 * layer.k } else { layer.k };
         let values =
-            count * (layer.c + layer.k) as f64 + (layer.k * (layer.c / layer.groups)) as f64;
+            count * (layer.c + outputs) as f64 + (layer.k * (layer.c / layer.groups)) as f64;
         Problem {
             groups: layer.groups,
             depth: layer.c / layer.groups,
@@ -35,6 +38,7 @@ impl Problem {
             shuffled: layer.shuffle && layer.groups > 1,
             run_both: pixels.run(Even::Both),
             run_output: pixels.run(Even::Output),
+            residual: layer.residual,
             total: values * F32,
         }
     }

@@ -45,6 +45,8 @@ pub(crate) struct Terms {
     pub(crate) far_broadcast: f64,
     /// The same of an input read in place channel by channel, from L2.
     pub(crate) scatter: f64,
+    /// A row of a tile's residual that comes from behind L2.
+    pub(crate) apart: f64,
     /// Share of L1 that operands keep to themselves.
     pub(crate) l1_share: f64,
     /// Share of L2 that operands keep to themselves.
@@ -74,7 +76,8 @@ pub(crate) struct Terms {
 impl Terms {
     /// As fitted, but for `single` and `across_few`, which the candidates measured last hardly use, so
     /// that these are of an earlier fit, with AVX2 kernels among its candidates; and for
-    /// `transpose16` and `staged`, chosen by hand on ShuffleNet's layers.
+    /// `transpose16` and `staged`, chosen by hand on ShuffleNet's layers, and `apart`, on ResNet-50's
+    /// with residuals.
     pub(crate) const FITTED: Terms = Terms {
         tile: 18.234,
         vector: 11.376,
@@ -96,6 +99,7 @@ impl Terms {
         far_leak: 0.207,
         far_broadcast: 0.262,
         scatter: 0.089,
+        apart: 9.000,
         l1_share: 1.116,
         l2_share: 0.646,
         l3_share: 0.520,
@@ -117,7 +121,7 @@ impl Terms {
             ($($name:ident)*) => { vec![$((stringify!($name), &mut self.$name)),*] };
         }
         fields!(tile vector finish spilled single across across_few lane uneven copy channel
-            transpose transpose16 staged gather second leak far_leak far_broadcast scatter l1_share l2_share l3_share page straddle alias
+            transpose transpose16 staged gather second leak far_leak far_broadcast scatter apart l1_share l2_share l3_share page straddle alias
             block panel write begun shared step)
     }
 }
