@@ -4,7 +4,7 @@ use super::clock::{Clock, Monotonic, overhead};
 use super::flush::{Evict, Flush};
 use super::progress::Progress;
 use super::settings::{Cache, Settings};
-use super::spread::spread;
+use super::spread::{Apart, wait_for_others};
 use super::stats::Samples;
 use crate::contender::{Prepared, Refusal};
 use rand::SeedableRng;
@@ -15,6 +15,9 @@ use std::time::Duration;
 /// Runs longer than this are not preceded by an untimed one: refilling the caches, a few
 /// milliseconds at most, no longer shows in them.
 const LONG_RUN_NS: f64 = 100e6;
+
+/// How long the threads of a peer are waited for that are not settled.
+const LONGEST_SPIN: Duration = Duration::from_millis(100);
 
 /// Measures case after case with the same settings, clock and flush buffer.
 pub struct Session {
@@ -138,17 +141,18 @@ impl Session {
     /// Takes one sample.
     fn sample(&mut self, racer: &mut Racer<'_, '_>) -> Result<(), Refusal> {
         let start = self.clock.now();
-        // Sweeping caches takes one thread so long that the others go to sleep: spread afterwards.
         if let Some(evict) = &mut self.evict {
             evict.evict();
-        }
-        spread();
-        // Also what starts a peer's workers again after they were settled.
-        let warm = self.evict.is_none() || !racer.prepared.reads_memory();
-        if warm && racer.untimed_first {
+            wait_for_others(LONGEST_SPIN);
+        } else if racer.prepared.reads_memory() && racer.untimed_first {
+            // Also what starts a peer's workers again after they were settled: while threads are
+            // parted they would start on the CPU of their caller, and do so in a long run.
             racer.prepared.run()?;
         }
+        let parted = self.evict.is_some() || racer.untimed_first;
+        let apart = parted.then(Apart::keep);
         let ns = self.time(racer, racer.iterations)?;
+        drop(apart);
         // Cold, the settling would be undone by the untimed run that must follow it.
         if self.evict.is_none() {
             racer.prepared.settle();

@@ -1,89 +1,246 @@
-//! Threads on CPUs of their own when a sample begins.
+//! Threads on CPUs of their own while a sample is taken.
 //!
 //! The threads of a pool sleep and wake between runs, and a scheduler that has once put two of
 //! them on one CPU may leave them there for as long as a whole layer is measured: it then shows at
-//! the speed of one thread. So each is sent to a CPU of its own before a sample, and let go at
-//! once: nothing is pinned while it is timed, and threads of a peer that are started then may run
-//! anywhere.
+//! the speed of one thread. So each is kept on a CPU of its own during a sample, and whatever else
+//! this process runs, the threads of a peer above all, off the CPU of the thread that calls it.
+//! Between samples all may run anywhere: threads that a peer starts must not inherit one CPU.
 
-/// Sends each thread of the pool that this is called in to a CPU of its own, where there are as
-/// many and the system can; nothing is done outside of a pool, or in one of one thread.
 #[cfg(target_os = "linux")]
-pub(crate) fn spread() {
-    use rustix::thread::{sched_getaffinity, sched_setaffinity};
-    if rayon::current_thread_index().is_none() || rayon::current_num_threads() < 2 {
-        return;
+pub(super) use linux::{Apart, cpus, keep_apart, wait_for_others};
+
+#[cfg(not(target_os = "linux"))]
+pub(super) use elsewhere::{Apart, cpus, keep_apart, wait_for_others};
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
+    use std::sync::{Mutex, MutexGuard};
+    use std::time::{Duration, Instant};
+
+    /// Held by who has parted the threads of this process.
+    static PARTED: Mutex<()> = Mutex::new(());
+
+    /// While it lives, the threads keep apart.
+    pub(in crate::measure) struct Apart(Option<Before>);
+
+    /// How it was.
+    struct Before {
+        allowed: CpuSet,
+        /// Threads that had chosen their CPUs themselves.
+        left: Vec<Pid>,
+        /// Let go last.
+        _parted: MutexGuard<'static, ()>,
     }
-    let Ok(allowed) = sched_getaffinity(None) else { return };
-    let cpus = cpus();
-    let threads = rayon::current_num_threads();
-    rayon::broadcast(|context| {
-        if keep_apart(context.index(), threads, &cpus) {
-            let _ = sched_setaffinity(None, &allowed);
+
+    impl Apart {
+        /// Parts the threads of the pool that this is called in, where there are as many CPUs and
+        /// the system lets it; nothing is done outside of a pool, in one of one thread, or while
+        /// another sample is taken.
+        pub(in crate::measure) fn keep() -> Apart {
+            let (Some(own), threads) =
+                (rayon::current_thread_index(), rayon::current_num_threads())
+            else {
+                return Apart(None);
+            };
+            // Not waiting: who holds it may wait for this thread.
+            let Ok(parted) = PARTED.try_lock() else { return Apart(None) };
+            let cpus = cpus();
+            let Ok(allowed) = sched_getaffinity(None) else { return Apart(None) };
+            if threads < 2 || threads > cpus.len() {
+                return Apart(None);
+            }
+            let pool = rayon::broadcast(|context| {
+                keep_apart(context.index(), threads, &cpus);
+                gettid()
+            });
+            let mut elsewhere = allowed;
+            elsewhere.unset(cpus[own]);
+            let mut left = Vec::new();
+            for thread in tasks().filter(|thread| !pool.contains(thread)) {
+                match sched_getaffinity(Some(thread)) {
+                    Ok(now) if now == allowed => {
+                        // One that ends meanwhile need not be moved.
+                        let _ = sched_setaffinity(Some(thread), &elsewhere);
+                    }
+                    _ => left.push(thread),
+                }
+            }
+            Apart(Some(Before { allowed, left, _parted: parted }))
         }
-    });
-}
-
-/// The CPUs that this thread may run on.
-#[cfg(target_os = "linux")]
-pub(super) fn cpus() -> Vec<usize> {
-    use rustix::thread::{CpuSet, sched_getaffinity};
-    let allowed = sched_getaffinity(None);
-    let is = |cpu: &usize| allowed.as_ref().is_ok_and(|allowed| allowed.is_set(*cpu));
-    (0..CpuSet::MAX_CPU).filter(is).collect()
-}
-
-/// Keeps this thread, one of so many, on one of the CPUs where there is one for each; whether it
-/// is kept there.
-#[cfg(target_os = "linux")]
-pub(super) fn keep_apart(index: usize, threads: usize, cpus: &[usize]) -> bool {
-    use rustix::thread::{CpuSet, sched_setaffinity};
-    if threads < 2 || threads > cpus.len() {
-        return false;
     }
-    let mut own = CpuSet::new();
-    own.set(cpus[index]);
-    // A system that forbids it leaves the thread where it is.
-    sched_setaffinity(None, &own).is_ok()
+
+    impl Apart {
+        #[cfg(test)]
+        pub(in crate::measure) fn is_kept(&self) -> bool {
+            self.0.is_some()
+        }
+    }
+
+    impl Drop for Apart {
+        fn drop(&mut self) {
+            if let Some(Before { allowed, left, .. }) = &self.0 {
+                // Threads that were started meanwhile have inherited what now ends.
+                for thread in tasks().filter(|thread| !left.contains(thread)) {
+                    let _ = sched_setaffinity(Some(thread), allowed);
+                }
+            }
+        }
+    }
+
+    /// The threads of this process.
+    fn tasks() -> impl Iterator<Item = Pid> {
+        let entries = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+        entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+    }
+
+    /// Waits until no other thread of this process runs, at most so long: a peer's threads may
+    /// spin for milliseconds after their work.
+    pub(in crate::measure) fn wait_for_others(most: Duration) {
+        let (own, start) = (gettid(), Instant::now());
+        let runs = |thread: Pid| {
+            let path = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
+            // The state follows the name, which may hold anything.
+            let stat = std::fs::read_to_string(path).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
+        };
+        while tasks().any(|thread| thread != own && runs(thread)) && start.elapsed() < most {
+            std::thread::yield_now();
+        }
+    }
+
+    /// The CPUs that this thread may run on.
+    pub(in crate::measure) fn cpus() -> Vec<usize> {
+        let allowed = sched_getaffinity(None);
+        let is = |cpu: &usize| allowed.as_ref().is_ok_and(|allowed| allowed.is_set(*cpu));
+        (0..CpuSet::MAX_CPU).filter(is).collect()
+    }
+
+    /// Keeps this thread, one of so many, on one of the CPUs where there is one for each.
+    pub(in crate::measure) fn keep_apart(index: usize, threads: usize, cpus: &[usize]) {
+        if threads < 2 || threads > cpus.len() {
+            return;
+        }
+        let mut own = CpuSet::new();
+        own.set(cpus[index]);
+        // A system that forbids it leaves the thread where it is.
+        let _ = sched_setaffinity(None, &own);
+    }
 }
 
 /// Elsewhere the scheduler is trusted.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn spread() {}
+mod elsewhere {
+    pub(in crate::measure) struct Apart;
 
-#[cfg(not(target_os = "linux"))]
-pub(super) fn cpus() -> Vec<usize> {
-    Vec::new()
-}
+    impl Apart {
+        pub(in crate::measure) fn keep() -> Apart {
+            Apart
+        }
+    }
 
-#[cfg(not(target_os = "linux"))]
-pub(super) fn keep_apart(_index: usize, _threads: usize, _cpus: &[usize]) -> bool {
-    false
+    pub(in crate::measure) fn wait_for_others(_most: std::time::Duration) {}
+
+    pub(in crate::measure) fn cpus() -> Vec<usize> {
+        Vec::new()
+    }
+
+    pub(in crate::measure) fn keep_apart(_index: usize, _threads: usize, _cpus: &[usize]) {}
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::spread;
-    use rustix::thread::sched_getaffinity;
+    use super::{Apart, cpus, wait_for_others};
+    use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity};
+    use std::sync::mpsc::channel;
+    use std::time::{Duration, Instant};
+
+    fn allowed(thread: Option<Pid>) -> CpuSet {
+        sched_getaffinity(thread).unwrap()
+    }
 
     #[test]
-    fn threads_may_run_where_they_might_before() {
+    fn threads_keep_apart_during_a_sample_and_may_then_run_where_they_might_before() {
+        let cpus = cpus();
+        if cpus.len() < 2 {
+            eprintln!("skipped: one CPU");
+            return;
+        }
+        // A thread of a peer, as it were.
+        let (tell, told) = channel();
+        let (end, ended) = channel::<()>();
+        let other = std::thread::spawn(move || {
+            tell.send(gettid()).unwrap();
+            let _ = ended.recv();
+        });
+        let other_id = told.recv().unwrap();
         let pool = crate::measure::pool(2).unwrap();
-        let allowed = || pool.broadcast(|_| sched_getaffinity(None).unwrap());
-        let before = allowed();
-        pool.install(spread);
-        assert!(before == allowed());
-        spread();
+        let before = allowed(None);
+        let all = || pool.broadcast(|_| allowed(None));
+        assert!(all().iter().all(|now| *now == before));
+        let started = pool.install(|| {
+            // Other tests of this process measure, too.
+            let kept = core::iter::repeat_with(Apart::keep).find(Apart::is_kept);
+            let apart = kept.unwrap();
+            let kept = rayon::broadcast(|_| allowed(None));
+            assert!(kept.iter().all(|now| now.count() == 1) && kept[0] != kept[1]);
+            let own = kept[rayon::current_thread_index().unwrap()];
+            let others = allowed(Some(other_id));
+            assert!(others.count() + 1 == before.count());
+            assert!(cpus.iter().all(|cpu| !(others.is_set(*cpu) && own.is_set(*cpu))));
+            let (tell, told) = channel();
+            let (end, ended) = channel::<()>();
+            let started = std::thread::spawn(move || {
+                tell.send(gettid()).unwrap();
+                let _ = ended.recv();
+            });
+            let id = told.recv().unwrap();
+            drop(apart);
+            assert!(allowed(Some(id)) == before);
+            drop(end);
+            started
+        });
+        assert!(all().iter().all(|now| *now == before));
+        assert!(allowed(Some(other_id)) == before);
+        drop(end);
+        other.join().unwrap();
+        started.join().unwrap();
+        // Outside of a pool there is nothing to part.
+        let _apart = Apart::keep();
+        assert!(allowed(None) == before);
+    }
+
+    #[test]
+    fn who_spins_is_waited_for() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let most = Duration::from_millis(50);
+        let (spins, ends) = (AtomicBool::new(false), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                spins.store(true, Ordering::Relaxed);
+                while !ends.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+            while !spins.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            let start = Instant::now();
+            wait_for_others(most);
+            // Nothing ends this one's wait but the time.
+            assert!(start.elapsed() >= most);
+            ends.store(true, Ordering::Relaxed);
+        });
     }
 
     #[test]
     fn pinned_threads_stay_apart() {
         let pool = crate::measure::pinned_pool(2).unwrap();
-        let allowed = pool.broadcast(|_| sched_getaffinity(None).unwrap());
-        if super::cpus().len() < 2 {
+        if cpus().len() < 2 {
             eprintln!("skipped: one CPU");
             return;
         }
+        let allowed = pool.broadcast(|_| allowed(None));
         assert!(allowed.iter().all(|cpus| cpus.count() == 1));
         assert!(allowed[0] != allowed[1]);
     }
