@@ -5,7 +5,7 @@
 use crate::contender::{Contender, Prepared, Refusal};
 use crate::data::{Data, Fill};
 use crate::machine::Build;
-use crate::measure::{Clock, Monotonic};
+use crate::measure::{Apart, Clock, Monotonic};
 use crate::verify::{Checker, Failure};
 use pointwise::{Isa, Layer};
 use serde::{Deserialize, Serialize};
@@ -171,12 +171,15 @@ fn ready<'a>(
 
 fn sample(prepared: &mut dyn Prepared, iterations: u64, clock: &dyn Clock) -> Result<f64, Refusal> {
     let iterations = iterations.max(1);
+    // Also what starts threads again that were settled, before they are parted.
     prepared.run()?;
+    let apart = Apart::keep();
     let start = clock.now();
     for _ in 0..iterations {
         prepared.run()?;
     }
     let elapsed = clock.now() - start;
+    drop(apart);
     prepared.settle();
     // A run below the timer's resolution still took some time: ratios must stay finite.
     Ok(elapsed.max(1) as f64 / iterations as f64)

@@ -35,4 +35,5 @@ pub use flush::{Evict, Flush};
 pub use progress::{Progress, Silent};
 pub use session::Session;
 pub use settings::{Cache, PoolError, Settings, pinned_pool, pool};
+pub(crate) use spread::Apart;
 pub use stats::{Samples, Summary};

@@ -7,10 +7,14 @@
 //! Between samples all may run anywhere: threads that a peer starts must not inherit one CPU.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Apart, cpus, keep_apart, wait_for_others};
+pub(crate) use linux::Apart;
+#[cfg(target_os = "linux")]
+pub(super) use linux::{cpus, keep_apart, wait_for_others};
 
 #[cfg(not(target_os = "linux"))]
-pub(super) use elsewhere::{Apart, cpus, keep_apart, wait_for_others};
+pub(crate) use elsewhere::Apart;
+#[cfg(not(target_os = "linux"))]
+pub(super) use elsewhere::{cpus, keep_apart, wait_for_others};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -22,7 +26,7 @@ mod linux {
     static PARTED: Mutex<()> = Mutex::new(());
 
     /// While it lives, the threads keep apart.
-    pub(in crate::measure) struct Apart(Option<Before>);
+    pub(crate) struct Apart(Option<Before>);
 
     /// How it was.
     struct Before {
@@ -37,7 +41,7 @@ mod linux {
         /// Parts the threads of the pool that this is called in, where there are as many CPUs and
         /// the system lets it; nothing is done outside of a pool, in one of one thread, or while
         /// another sample is taken.
-        pub(in crate::measure) fn keep() -> Apart {
+        pub(crate) fn keep() -> Apart {
             let (Some(own), threads) =
                 (rayon::current_thread_index(), rayon::current_num_threads())
             else {
@@ -131,10 +135,10 @@ mod linux {
 /// Elsewhere the scheduler is trusted.
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
-    pub(in crate::measure) struct Apart;
+    pub(crate) struct Apart;
 
     impl Apart {
-        pub(in crate::measure) fn keep() -> Apart {
+        pub(crate) fn keep() -> Apart {
             Apart
         }
     }
