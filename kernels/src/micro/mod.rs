@@ -82,8 +82,8 @@ pub(crate) const HALF: bool = true;
 /// Whether two rows share the last vector.
 pub(crate) const WHOLE: bool = false;
 
-/// Steps that broadcast weights are asked for ahead.
-const AHEAD: usize = 16;
+/// Steps that weights are asked for ahead: about a thousand cycles, memory's latency twice over.
+const AHEAD: usize = 64;
 
 /// Elements that one prefetch brings, on the CPUs that have one here.
 const CACHE_LINE: usize = 64 / size_of::<f32>();
@@ -175,25 +175,30 @@ unsafe fn compute<
             }
         }
     }
-    // Weights that are broadcast come from memory at a few bytes a cycle, too slowly for hardware
-    // prefetchers to run far enough ahead. Pixels are in L2 by then.
-    let ahead = if t.start_by_row { AHEAD * t.a_stride } else { 0 };
+    // What comes from L3 or memory is asked for before it is wanted: weights some steps ahead, for
+    // they stream by at a few bytes a cycle, too slowly for hardware prefetchers to run far enough
+    // ahead; and pixels a tile ahead, for they are read in as many streams as there are rows, or
+    // each step a plane from the last, where none follows. The next tile's lie after these, or
+    // beside them. Where they are in L1 or L2 already this costs nothing that shows.
+    let next_vectors = if t.start_by_row { V * lanes } else { AHEAD * t.b_step };
+    let (mut next, next_step) = match (FORM, t.start_by_row) {
+        (ROWS, _) => (t.a.wrapping_add(M * t.a_stride), M),
+        (LINE, true) => (t.a.wrapping_add(AHEAD * t.a_stride), t.a_stride),
+        // The cache line of the last of the next `M` also has the first, or these reach it.
+        (LINE, false) => (t.a.wrapping_add(2 * M - 1), t.a_stride),
+    };
     let (mut a, mut b) = (t.a, t.b);
     for _ in 0..t.depth {
         let mut vectors = [simd.splat_f32s(0.0); V];
         for (v, loaded) in vectors.iter_mut().enumerate() {
             // SAFETY: within the V·L readable elements of this step.
             *loaded = unsafe { vector::<S>(simd, b.add(v * lanes), v == own) };
-            if FORM == LINE && (v * lanes).is_multiple_of(CACHE_LINE) {
-                // Pixels in lanes may be read in place, each step a plane from the last, where no
-                // hardware prefetcher follows: the next tile's lie beside these. Of a packed
-                // panel these are the next step's, which costs nothing that shows.
-                simd.prefetch(b.wrapping_add((V + v) * lanes));
+            if (v * lanes).is_multiple_of(CACHE_LINE) {
+                simd.prefetch(b.wrapping_add(next_vectors + v * lanes));
             }
         }
-        if FORM == LINE {
-            simd.prefetch(a.wrapping_add(ahead));
-        }
+        simd.prefetch(next);
+        next = next.wrapping_add(next_step);
         let mut even = simd.splat_f32s(0.0);
         for (i, row) in acc.iter_mut().enumerate() {
             // SAFETY: value `i` of this step, readable by contract.
