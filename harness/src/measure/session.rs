@@ -143,7 +143,6 @@ impl Session {
         let start = self.clock.now();
         if let Some(evict) = &mut self.evict {
             evict.evict();
-            wait_for_others(LONGEST_SPIN);
         } else if racer.prepared.reads_memory() && racer.untimed_first {
             // Also what starts a peer's workers again after they were settled: while threads are
             // parted they would start on the CPU of their caller, and do so in a long run.
@@ -151,9 +150,13 @@ impl Session {
         }
         let parted = self.evict.is_some() || racer.untimed_first;
         let apart = parted.then(Apart::keep);
+        if self.evict.is_some() {
+            // Everybody's threads sleep when a cold sample begins.
+            wait_for_others(LONGEST_SPIN);
+        }
         let ns = self.time(racer, racer.iterations)?;
         drop(apart);
-        // Cold, the settling would be undone by the untimed run that must follow it.
+        // Cold, no untimed run would start them again: they are waited for.
         if self.evict.is_none() {
             racer.prepared.settle();
         }

@@ -70,6 +70,9 @@ mod linux {
                     _ => left.push(thread),
                 }
             }
+            // Going through the threads takes so long that idle ones of the pool go to sleep: what
+            // is timed next finds them awake, as it finds those of a peer.
+            rayon::broadcast(|_| ());
             Apart(Some(Before { allowed, left, _parted: parted }))
         }
     }
