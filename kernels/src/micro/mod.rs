@@ -180,8 +180,7 @@ unsafe fn compute<
     // ahead; and pixels a tile ahead, for they are read in as many streams as there are rows, or
     // each step a plane from the last, where none follows. The next tile's lie after these, or
     // beside them. Where they are in L1 or L2 already this costs nothing that shows.
-    let next_vectors =
-        if t.start_by_row { V * lanes + CACHE_LINE - 1 } else { AHEAD * t.b_step };
+    let next_vectors = if t.start_by_row { V * lanes + CACHE_LINE - 1 } else { AHEAD * t.b_step };
     let (mut next, next_step) = match (FORM, t.start_by_row) {
         (ROWS, _) => (t.a.wrapping_add(M * t.a_stride), M),
         (LINE, true) => (t.a.wrapping_add(AHEAD * t.a_stride), t.a_stride),
