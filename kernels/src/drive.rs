@@ -290,9 +290,9 @@ impl Run<'_> {
                     }
                 }
             }
-            for panel in &self.panels[task.panels.clone()] {
+            for (index, panel) in self.panels[task.panels.clone()].iter().enumerate() {
                 // SAFETY: by contract.
-                unsafe { self.tiles(group, panel, units, scratch, staged) };
+                unsafe { self.tiles(group, panel, index == 0, units, scratch, staged) };
             }
         }
         if let Some((from, from_row)) = staged {

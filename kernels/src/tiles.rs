@@ -25,7 +25,7 @@ struct Goal<'a> {
 }
 
 impl Run<'_> {
-    /// Runs one panel of one group over units.
+    /// Runs one panel of one group over units; `first` if no other panel went over them before.
     ///
     /// # Safety
     /// As [`Run::task`].
@@ -33,6 +33,7 @@ impl Run<'_> {
         &self,
         group: usize,
         panel: &Panel,
+        first: bool,
         units: &[Unit],
         scratch: &[f32],
         staged: Option<(*mut f32, usize)>,
@@ -74,7 +75,8 @@ impl Run<'_> {
         // Left as they are until used: most tiles use neither.
         let mut buffer = MaybeUninit::<[f32; MOST_TILE]>::uninit();
         let mut table = MaybeUninit::<[usize; MOST_LANES]>::uninit();
-        for unit in units {
+        for (index, unit) in units.iter().enumerate() {
+            let (fresh_weights, fresh_pixels) = (index == 0, first && unit.packed.is_none());
             let (x, step) = match unit.packed {
                 Some(at) if in_rows => (scratch[at..].as_ptr(), row_pitch(depth)),
                 Some(at) => (scratch[at..].as_ptr(), unit.width),
@@ -118,6 +120,8 @@ impl Run<'_> {
                         y_lanes: evenly(channel),
                         // What is staged has room for whole vectors.
                         lanes: if staged.is_some() { panel.width } else { panel.count },
+                        fresh_weights,
+                        fresh_pixels,
                         lo,
                         hi,
                     };
@@ -148,6 +152,8 @@ impl Run<'_> {
                         y_row: channel,
                         y_lanes,
                         lanes: unit.span.count,
+                        fresh_weights,
+                        fresh_pixels,
                         lo,
                         hi,
                     };

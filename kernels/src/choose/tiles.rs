@@ -147,6 +147,8 @@ mod tests {
                                     y_row: vectors * lanes,
                                     y_lanes: Offsets::Adjacent,
                                     lanes: vectors * lanes,
+                                    fresh_weights: false,
+                                    fresh_pixels: false,
                                     lo: 0.0,
                                     hi: f32::INFINITY,
                                 };

@@ -66,6 +66,10 @@ pub(crate) struct Tile {
     pub(crate) y_lanes: Offsets,
     /// Lanes that are wanted; the others are padding.
     pub(crate) lanes: usize,
+    /// Whether the weights may come from further away than L2: no tile has read them just before.
+    pub(crate) fresh_weights: bool,
+    /// Whether the next tile's pixels may.
+    pub(crate) fresh_pixels: bool,
     /// Values below become `lo`, if it is above −∞.
     pub(crate) lo: f32,
     /// Values above become `hi`, if it is below +∞.
@@ -180,12 +184,15 @@ unsafe fn compute<
     // ahead; and pixels a tile ahead, for they are read in as many streams as there are rows, or
     // each step a plane from the last, where none follows. The next tile's lie after these, or
     // beside them. Where they are in L1 or L2 already this costs nothing that shows.
-    let next_vectors = if t.start_by_row { V * lanes + CACHE_LINE - 1 } else { AHEAD * t.b_step };
+    let weights = if t.fresh_weights { AHEAD } else { 0 };
+    let pixels = usize::from(t.fresh_pixels);
+    let next_vectors =
+        if t.start_by_row { pixels * (V * lanes + CACHE_LINE - 1) } else { weights * t.b_step };
     let (mut next, next_step) = match (FORM, t.start_by_row) {
-        (ROWS, _) => (t.a.wrapping_add(M * t.a_stride), M),
-        (LINE, true) => (t.a.wrapping_add(AHEAD * t.a_stride), t.a_stride),
+        (ROWS, _) => (t.a.wrapping_add(pixels * M * t.a_stride), M),
+        (LINE, true) => (t.a.wrapping_add(weights * t.a_stride), t.a_stride),
         // The cache line of the last of the next `M` also has the first, or these reach it.
-        (LINE, false) => (t.a.wrapping_add(2 * M - 1), t.a_stride),
+        (LINE, false) => (t.a.wrapping_add(pixels * (2 * M - 1)), t.a_stride),
     };
     let (mut a, mut b) = (t.a, t.b);
     for _ in 0..t.depth {
