@@ -24,6 +24,10 @@ struct Goal<'a> {
     residual: usize,
 }
 
+/// Outputs from which on a tile of pixels in lanes takes long enough for the next one's to arrive
+/// meanwhile; with fewer they would only push out its own.
+const WORTH_ASKING: usize = 6;
+
 impl Run<'_> {
     /// Runs one panel of one group over units; `first` if no other panel went over them before.
     ///
@@ -153,7 +157,7 @@ impl Run<'_> {
                         y_lanes,
                         lanes: unit.span.count,
                         fresh_weights,
-                        fresh_pixels,
+                        fresh_pixels: fresh_pixels && panel.width >= WORTH_ASKING,
                         lo,
                         hi,
                     };
