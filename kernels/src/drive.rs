@@ -21,7 +21,7 @@ use crate::branch::Branch;
 use crate::memory::with_scratch;
 use crate::micro::Line;
 use crate::panels::{Packed, Panel};
-use crate::pixels::{Even, Pixels, Place, Span, even_parts};
+use crate::pixels::{Even, Pixels, Place, Span, even_parts, vectors_in_place};
 use crate::{Error, Family, Kernel, Layer, Shape};
 use core::ops::Range;
 
@@ -238,18 +238,31 @@ impl Run<'_> {
                 let whole = Span { first: from, count: to - from, input: 0 };
                 let even = if in_place { Even::Both } else { Even::Output };
                 let spans = (!across).then(|| self.pixels.spans(from, to, even));
+                // A pixel that two tiles compute would be in an average twice.
+                let averages = self.destinations.iter().any(|to| to.branch.layer.average);
+                let most = self.kernel.vectors();
                 for span in spans.into_iter().flatten().chain(across.then_some(whole)) {
                     let mut rest = span;
-                    let vectors =
-                        if in_place { span.count / lanes } else { span.count.div_ceil(lanes) };
-                    for vectors in even_parts(vectors, self.kernel.vectors()) {
+                    let (vectors, left) = match in_place {
+                        true if averages => (span.count / lanes, span.count % lanes),
+                        true => vectors_in_place(span.count, lanes, most),
+                        false => (span.count.div_ceil(lanes), 0),
+                    };
+                    for vectors in even_parts(vectors, most) {
                         let width = vectors * lanes;
+                        if in_place && width > rest.count {
+                            add(rest.begun_sooner(width), width, false, false, scratch);
+                            rest.count = 0;
+                            break;
+                        }
                         let count = width.min(rest.count);
                         let span = self.split(&mut rest, count);
                         let uneven = across && span.first % run + span.count > run;
                         add(span, width, !in_place, uneven, scratch);
                     }
-                    if rest.count > 0 {
+                    if left > 0 && span.count >= lanes && !averages {
+                        add(rest.begun_sooner(lanes), lanes, false, false, scratch);
+                    } else if left > 0 {
                         // A vector's worth read in place could reach past the buffer's end.
                         add(rest, lanes, true, false, scratch);
                     }

@@ -100,6 +100,14 @@ pub(crate) struct Span {
     pub(crate) input: usize,
 }
 
+impl Span {
+    /// As many pixels as fill `width`, adjacent in the input, the last of them the last of these.
+    pub(crate) fn begun_sooner(self, width: usize) -> Span {
+        let back = width - self.count;
+        Span { first: self.first - back, count: width, input: self.input - back }
+    }
+}
+
 /// Which tensors the pixels of a span are evenly spaced in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Even {
@@ -178,6 +186,16 @@ pub(crate) fn even_parts(total: usize, most: usize) -> impl ExactSizeIterator<It
     (0..parts).map(move |i| total / parts + usize::from(i < total % parts))
 }
 
+/// Vectors that `count` adjacent pixels are cut into where they are read in place, tiles having up
+/// to `most` of them; and the pixels left over, which fill none.
+///
+/// Where they make several tiles nothing is left over: the last tile begins so much sooner that it
+/// is full, and computes some pixels that the one before it also does.
+pub(crate) fn vectors_in_place(count: usize, lanes: usize, most: usize) -> (usize, usize) {
+    let vectors = count.div_ceil(lanes);
+    if vectors > most { (vectors, 0) } else { (count / lanes, count % lanes) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +256,17 @@ mod tests {
         assert_eq!(pixels(column).run(Even::Both), 6);
         let one = Layer::new(3, 5, 1, 1).batch(7).layout(Layout::Nchw);
         assert_eq!(pixels(one).run(Even::Both), 7);
+    }
+
+    #[test]
+    fn left_over_pixels_join_the_last_of_several_tiles() {
+        // 49 pixels: 3 vectors of 16 and a pixel.
+        assert_eq!(vectors_in_place(49, 16, 2), (4, 0));
+        assert_eq!(vectors_in_place(49, 16, 4), (3, 1));
+        assert_eq!(vectors_in_place(48, 16, 2), (3, 0));
+        assert_eq!(vectors_in_place(15, 16, 2), (0, 15));
+        let rest = Span { first: 132, count: 17, input: 1032 };
+        assert_eq!(rest.begun_sooner(32), Span { first: 117, count: 32, input: 1017 });
     }
 
     #[test]

@@ -19,11 +19,11 @@ pub(super) use elsewhere::{cpus, keep_apart, wait_for_others};
 #[cfg(target_os = "linux")]
 mod linux {
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
-    use std::sync::{Mutex, MutexGuard};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
-    /// Held by who has parted the threads of this process.
-    static PARTED: Mutex<()> = Mutex::new(());
+    /// Whether somebody has parted the threads of this process.
+    static PARTED: AtomicBool = AtomicBool::new(false);
 
     /// While it lives, the threads keep apart.
     pub(crate) struct Apart(Option<Before>);
@@ -33,8 +33,6 @@ mod linux {
         allowed: CpuSet,
         /// Threads that had chosen their CPUs themselves.
         left: Vec<Pid>,
-        /// Let go last.
-        _parted: MutexGuard<'static, ()>,
     }
 
     impl Apart {
@@ -47,11 +45,10 @@ mod linux {
             else {
                 return Apart(None);
             };
-            // Not waiting: who holds it may wait for this thread.
-            let Ok(parted) = PARTED.try_lock() else { return Apart(None) };
             let cpus = cpus();
             let Ok(allowed) = sched_getaffinity(None) else { return Apart(None) };
-            if threads < 2 || threads > cpus.len() {
+            // Not waiting for another sample: it may wait for this thread.
+            if threads < 2 || threads > cpus.len() || PARTED.swap(true, Ordering::Acquire) {
                 return Apart(None);
             }
             let pool = rayon::broadcast(|context| {
@@ -73,7 +70,7 @@ mod linux {
             // Going through the threads takes so long that idle ones of the pool go to sleep: what
             // is timed next finds them awake, as it finds those of a peer.
             rayon::broadcast(|_| ());
-            Apart(Some(Before { allowed, left, _parted: parted }))
+            Apart(Some(Before { allowed, left }))
         }
     }
 
@@ -86,11 +83,12 @@ mod linux {
 
     impl Drop for Apart {
         fn drop(&mut self) {
-            if let Some(Before { allowed, left, .. }) = &self.0 {
+            if let Some(Before { allowed, left }) = &self.0 {
                 // Threads that were started meanwhile have inherited what now ends.
                 for thread in tasks().filter(|thread| !left.contains(thread)) {
                     let _ = sched_setaffinity(Some(thread), allowed);
                 }
+                PARTED.store(false, Ordering::Release);
             }
         }
     }

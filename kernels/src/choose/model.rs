@@ -18,6 +18,7 @@ use super::problem::Problem;
 use super::terms::Terms;
 use crate::cpu::Cpu;
 use crate::drive::Blocking;
+use crate::pixels::vectors_in_place;
 use crate::{Family, Kernel};
 
 pub(super) const F32: f64 = 4.0;
@@ -107,11 +108,15 @@ impl Model<'_> {
                 let across = !in_place && problem.run_output < 8 * lanes;
                 let run = if across { part } else { even(in_place).min(part) };
                 let runs = part as f64 / run as f64;
-                let vectors = if in_place { run / lanes } else { run.div_ceil(lanes) };
-                let rest = if in_place { run % lanes } else { 0 };
+                let (vectors, rest) = match in_place {
+                    true => vectors_in_place(run, lanes, kernel.vectors()),
+                    false => (run.div_ceil(lanes), 0),
+                };
+                // A vector that begins sooner, or if there is none before it a packed one.
+                let packed_rest = rest > 0 && run < lanes;
                 let widths = Parts::new(vectors, kernel.vectors());
                 let units = (widths.count() + usize::from(rest > 0)) as f64 * runs;
-                let last = if rest == 0 && run % lanes != 0 { lanes - run % lanes } else { 0 };
+                let last = if !in_place && run % lanes != 0 { lanes - run % lanes } else { 0 };
                 let half = !in_place && self.halves(run % lanes, widths.small);
                 for (rows, high) in heights.each() {
                     for (vectors, wide, half) in widths.each_but(half) {
@@ -129,13 +134,15 @@ impl Model<'_> {
                         count: high * runs,
                         rows,
                         vectors: 1,
-                        pixels: rest,
+                        pixels: if packed_rest { rest } else { lanes },
                         outputs: rows,
                         half: false,
                     };
                     if rest > 0 {
                         cycles += self.tiles(&tail, units, panels);
-                        cycles += tail.count * self.partial(rows as f64, 1.0, rest % lanes);
+                        if packed_rest {
+                            cycles += tail.count * self.partial(rows as f64, 1.0, rest);
+                        }
                     } else if last > 0 && problem.pixels.output.pixel == 1 {
                         tail.vectors = widths.small;
                         cycles += tail.count
@@ -150,7 +157,7 @@ impl Model<'_> {
                 }
                 if blocking.pack {
                     cycles += self.packing(part, units);
-                } else if rest > 0 {
+                } else if packed_rest {
                     cycles += runs * problem.depth as f64 * (terms.channel + terms.copy);
                 }
             }

@@ -183,13 +183,14 @@ unsafe fn compute<
     // they stream by at a few bytes a cycle, too slowly for hardware prefetchers to run far enough
     // ahead; and pixels a tile ahead, for they are read in as many streams as there are rows, or
     // each step a plane from the last, where none follows. The next tile's lie after these, or
-    // beside them. Where they are in L1 or L2 already this costs nothing that shows.
+    // beside them. A tile that finds either near asks for what it reads now, which costs nothing
+    // that shows.
     let weights = if t.fresh_weights { AHEAD } else { 0 };
     let pixels = usize::from(t.fresh_pixels);
     let next_vectors =
         if t.start_by_row { pixels * (V * lanes + CACHE_LINE - 1) } else { weights * t.b_step };
     let (mut next, next_step) = match (FORM, t.start_by_row) {
-        (ROWS, _) => (t.a.wrapping_add(pixels * M * t.a_stride), M),
+        (ROWS, _) => (t.a.wrapping_add((pixels * M).wrapping_mul(t.a_stride)), M),
         (LINE, true) => (t.a.wrapping_add(weights * t.a_stride), t.a_stride),
         // The cache line of the last of the next `M` also has the first, or these reach it.
         (LINE, false) => (t.a.wrapping_add(pixels * (2 * M - 1)), t.a_stride),
