@@ -16,7 +16,7 @@ use std::time::Duration;
 /// milliseconds at most, no longer shows in them.
 const LONG_RUN_NS: f64 = 100e6;
 
-/// How long the threads of a peer are waited for that are not settled.
+/// How long threads are waited for that spin on after their work.
 const LONGEST_SPIN: Duration = Duration::from_millis(100);
 
 /// Measures case after case with the same settings, clock and flush buffer.
@@ -140,6 +140,10 @@ impl Session {
 
     /// Takes one sample.
     fn sample(&mut self, racer: &mut Racer<'_, '_>) -> Result<(), Refusal> {
+        if rayon::current_num_threads() > 1 {
+            // Of the contender before: not every peer's threads can be told to stop.
+            wait_for_others(LONGEST_SPIN);
+        }
         let start = self.clock.now();
         if let Some(evict) = &mut self.evict {
             evict.evict();

@@ -57,19 +57,29 @@ mod linux {
             });
             let mut elsewhere = allowed;
             elsewhere.unset(cpus[own]);
-            let mut left = Vec::new();
-            for thread in tasks().filter(|thread| !pool.contains(thread)) {
-                match sched_getaffinity(Some(thread)) {
-                    Ok(now) if now == allowed => {
-                        // One that ends meanwhile need not be moved.
-                        let _ = sched_setaffinity(Some(thread), &elsewhere);
+            // One goes through the threads; the others stay awake meanwhile, as those of a peer do.
+            // (A virtual CPU that was idle is slow for a while.)
+            let done = AtomicBool::new(false);
+            let left = rayon::broadcast(|context| {
+                let mut left = Vec::new();
+                if context.index() == own {
+                    for thread in tasks().filter(|thread| !pool.contains(thread)) {
+                        match sched_getaffinity(Some(thread)) {
+                            Ok(now) if now == allowed => {
+                                // One that ends meanwhile need not be moved.
+                                let _ = sched_setaffinity(Some(thread), &elsewhere);
+                            }
+                            _ => left.push(thread),
+                        }
                     }
-                    _ => left.push(thread),
+                    done.store(true, Ordering::Release);
                 }
-            }
-            // Going through the threads takes so long that idle ones of the pool go to sleep: what
-            // is timed next finds them awake, as it finds those of a peer.
-            rayon::broadcast(|_| ());
+                while !done.load(Ordering::Acquire) {
+                    std::hint::spin_loop();
+                }
+                left
+            });
+            let left = left.concat();
             Apart(Some(Before { allowed, left }))
         }
     }
