@@ -147,14 +147,16 @@ impl Session {
         let start = self.clock.now();
         if let Some(evict) = &mut self.evict {
             evict.evict();
-        } else if racer.prepared.reads_memory() && racer.untimed_first {
-            // Also what starts a peer's workers again after they were settled: while threads are
-            // parted they would start on the CPU of their caller, and do so in a long run.
+        }
+        let cold = self.evict.is_some() && racer.prepared.reads_memory();
+        if !cold && racer.untimed_first {
+            // Also what starts a peer's workers again after they were settled.
             racer.prepared.run()?;
         }
-        let parted = self.evict.is_some() || racer.untimed_first;
-        let apart = parted.then(Apart::keep);
-        if self.evict.is_some() {
+        // A long run has had no untimed one: workers that it starts while threads are parted would
+        // inherit its caller's CPU.
+        let apart = (cold || racer.untimed_first).then(Apart::keep);
+        if cold {
             // Everybody's threads sleep when a cold sample begins.
             wait_for_others(LONGEST_SPIN);
         }
@@ -403,6 +405,31 @@ mod tests {
         assert!(results[0].as_ref().unwrap().ns.iter().all(|ns| *ns == 100.0));
         let log = bench.log.lock().unwrap().clone();
         assert!(log[2..].chunks(2).all(|pair| pair[0] == "evict" && pair[1] != "evict"), "{log:?}");
+    }
+
+    #[test]
+    fn what_reads_no_memory_is_warm_in_cold_rounds_too() {
+        struct Registers(Box<dyn Prepared>);
+        impl Prepared for Registers {
+            fn run(&mut self) -> Result<(), Refusal> {
+                self.0.run()
+            }
+            fn output(&mut self) -> Vec<f32> {
+                Vec::new()
+            }
+            fn kernel(&self) -> String {
+                String::new()
+            }
+            fn reads_memory(&self) -> bool {
+                false
+            }
+        }
+        let bench = Bench::new(Settings { cache: Cache::Cold, ..settings() });
+        let results = bench.measure(vec![Box::new(Registers(bench.steady("fma", 100)))]);
+        assert!(results[0].as_ref().unwrap().ns.iter().all(|ns| *ns == 100.0));
+        let log = bench.log.lock().unwrap().clone();
+        // After one run to see how long it takes: sweep, untimed run, timed run.
+        assert!(log[1..].chunks(3).all(|c| c == ["evict", "fma", "fma"]), "{log:?}");
     }
 
     #[test]
