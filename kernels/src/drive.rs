@@ -251,8 +251,8 @@ impl Run<'_> {
                     for vectors in even_parts(vectors, most) {
                         let width = vectors * lanes;
                         if in_place && width > rest.count {
+                            // The last.
                             add(rest.begun_sooner(width), width, false, false, scratch);
-                            rest.count = 0;
                             break;
                         }
                         let count = width.min(rest.count);

@@ -4,7 +4,7 @@ use super::clock::{Clock, Monotonic, overhead};
 use super::flush::{Evict, Flush};
 use super::progress::Progress;
 use super::settings::{Cache, Settings};
-use super::spread::{Apart, wait_for_others};
+use super::spread::{Apart, parallel, wait_for_others};
 use super::stats::Samples;
 use crate::contender::{Prepared, Refusal};
 use rand::SeedableRng;
@@ -140,7 +140,7 @@ impl Session {
 
     /// Takes one sample.
     fn sample(&mut self, racer: &mut Racer<'_, '_>) -> Result<(), Refusal> {
-        if rayon::current_num_threads() > 1 {
+        if parallel() {
             // Of the contender before: not every peer's threads can be told to stop.
             wait_for_others(LONGEST_SPIN);
         }
@@ -156,7 +156,7 @@ impl Session {
         // A long run has had no untimed one: workers that it starts while threads are parted would
         // inherit its caller's CPU.
         let apart = (cold || racer.untimed_first).then(Apart::keep);
-        if cold {
+        if cold && parallel() {
             // Everybody's threads sleep when a cold sample begins.
             wait_for_others(LONGEST_SPIN);
         }

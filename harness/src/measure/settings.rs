@@ -159,9 +159,11 @@ pub fn pool(threads: usize) -> Result<rayon::ThreadPool, PoolError> {
 /// # Errors
 /// As [`pool`].
 pub fn pinned_pool(threads: usize) -> Result<rayon::ThreadPool, PoolError> {
-    let cpus = super::spread::cpus();
+    let cpus = (threads > 1).then(|| super::spread::cpus_for(threads)).flatten();
     build(threads, move |index| {
-        super::spread::keep_apart(index, threads, &cpus);
+        if let Some(cpus) = &cpus {
+            super::spread::keep_on(cpus[index]);
+        }
     })
 }
 

@@ -9,15 +9,22 @@
 #[cfg(target_os = "linux")]
 pub(crate) use linux::Apart;
 #[cfg(target_os = "linux")]
-pub(super) use linux::{cpus, keep_apart, wait_for_others};
+pub(super) use linux::{cpus_for, keep_on, wait_for_others};
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::Apart;
 #[cfg(not(target_os = "linux"))]
-pub(super) use elsewhere::{cpus, keep_apart, wait_for_others};
+pub(super) use elsewhere::{cpus_for, keep_on, wait_for_others};
+
+/// Whether this is called in a pool of several threads. (Outside of any, asking for their number
+/// would start rayon's own.)
+pub(super) fn parallel() -> bool {
+    rayon::current_thread_index().is_some() && rayon::current_num_threads() > 1
+}
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use super::parallel;
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
@@ -40,19 +47,17 @@ mod linux {
         /// the system lets it; nothing is done outside of a pool, in one of one thread, or while
         /// another sample is taken.
         pub(crate) fn keep() -> Apart {
-            let (Some(own), threads) =
-                (rayon::current_thread_index(), rayon::current_num_threads())
-            else {
+            let (Some(own), true) = (rayon::current_thread_index(), parallel()) else {
                 return Apart(None);
             };
-            let cpus = cpus();
+            let Some(cpus) = cpus_for(rayon::current_num_threads()) else { return Apart(None) };
             let Ok(allowed) = sched_getaffinity(None) else { return Apart(None) };
             // Not waiting for another sample: it may wait for this thread.
-            if threads < 2 || threads > cpus.len() || PARTED.swap(true, Ordering::Acquire) {
+            if PARTED.swap(true, Ordering::Acquire) {
                 return Apart(None);
             }
             let pool = rayon::broadcast(|context| {
-                keep_apart(context.index(), threads, &cpus);
+                keep_on(cpus[context.index()]);
                 gettid()
             });
             let mut elsewhere = allowed;
@@ -82,9 +87,7 @@ mod linux {
             let left = left.concat();
             Apart(Some(Before { allowed, left }))
         }
-    }
 
-    impl Apart {
         #[cfg(test)]
         pub(in crate::measure) fn is_kept(&self) -> bool {
             self.0.is_some()
@@ -124,20 +127,20 @@ mod linux {
         }
     }
 
-    /// The CPUs that this thread may run on.
-    pub(in crate::measure) fn cpus() -> Vec<usize> {
-        let allowed = sched_getaffinity(None);
-        let is = |cpu: &usize| allowed.as_ref().is_ok_and(|allowed| allowed.is_set(*cpu));
-        (0..CpuSet::MAX_CPU).filter(is).collect()
+    /// A CPU for each of so many threads, of those that this one may run on; none where there are
+    /// not as many.
+    pub(in crate::measure) fn cpus_for(threads: usize) -> Option<Vec<usize>> {
+        let allowed = sched_getaffinity(None).ok()?;
+        let mut cpus: Vec<usize> =
+            (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+        cpus.truncate(threads);
+        (cpus.len() == threads).then_some(cpus)
     }
 
-    /// Keeps this thread, one of so many, on one of the CPUs where there is one for each.
-    pub(in crate::measure) fn keep_apart(index: usize, threads: usize, cpus: &[usize]) {
-        if threads < 2 || threads > cpus.len() {
-            return;
-        }
+    /// Keeps this thread on a CPU.
+    pub(in crate::measure) fn keep_on(cpu: usize) {
         let mut own = CpuSet::new();
-        own.set(cpus[index]);
+        own.set(cpu);
         // A system that forbids it leaves the thread where it is.
         let _ = sched_setaffinity(None, &own);
     }
@@ -156,44 +159,47 @@ mod elsewhere {
 
     pub(in crate::measure) fn wait_for_others(_most: std::time::Duration) {}
 
-    pub(in crate::measure) fn cpus() -> Vec<usize> {
-        Vec::new()
+    pub(in crate::measure) fn cpus_for(_threads: usize) -> Option<Vec<usize>> {
+        None
     }
 
-    pub(in crate::measure) fn keep_apart(_index: usize, _threads: usize, _cpus: &[usize]) {}
+    pub(in crate::measure) fn keep_on(_cpu: usize) {}
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::{Apart, cpus, wait_for_others};
+    use super::{Apart, cpus_for, wait_for_others};
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity};
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Sender, channel};
     use std::time::{Duration, Instant};
 
     fn allowed(thread: Option<Pid>) -> CpuSet {
         sched_getaffinity(thread).unwrap()
     }
 
-    #[test]
-    fn threads_keep_apart_during_a_sample_and_may_then_run_where_they_might_before() {
-        let cpus = cpus();
-        if cpus.len() < 2 {
-            eprintln!("skipped: one CPU");
-            return;
-        }
-        // A thread of a peer, as it were.
+    /// A thread of a peer, as it were, until what is returned with it is dropped.
+    fn idle() -> (Pid, Sender<()>) {
         let (tell, told) = channel();
-        let (end, ended) = channel::<()>();
-        let other = std::thread::spawn(move || {
+        let (end, ended) = channel();
+        std::thread::spawn(move || {
             tell.send(gettid()).unwrap();
             let _ = ended.recv();
         });
-        let other_id = told.recv().unwrap();
+        (told.recv().unwrap(), end)
+    }
+
+    #[test]
+    fn threads_keep_apart_during_a_sample_and_may_then_run_where_they_might_before() {
+        let Some(cpus) = cpus_for(2) else {
+            eprintln!("skipped: one CPU");
+            return;
+        };
+        let (other_id, end_other) = idle();
         let pool = crate::measure::pool(2).unwrap();
         let before = allowed(None);
         let all = || pool.broadcast(|_| allowed(None));
         assert!(all().iter().all(|now| *now == before));
-        let started = pool.install(|| {
+        pool.install(|| {
             // Other tests of this process measure, too.
             let kept = core::iter::repeat_with(Apart::keep).find(Apart::is_kept);
             let apart = kept.unwrap();
@@ -203,23 +209,13 @@ mod tests {
             let others = allowed(Some(other_id));
             assert!(others.count() + 1 == before.count());
             assert!(cpus.iter().all(|cpu| !(others.is_set(*cpu) && own.is_set(*cpu))));
-            let (tell, told) = channel();
-            let (end, ended) = channel::<()>();
-            let started = std::thread::spawn(move || {
-                tell.send(gettid()).unwrap();
-                let _ = ended.recv();
-            });
-            let id = told.recv().unwrap();
+            let (started, _end) = idle();
             drop(apart);
-            assert!(allowed(Some(id)) == before);
-            drop(end);
-            started
+            assert!(allowed(Some(started)) == before);
         });
         assert!(all().iter().all(|now| *now == before));
         assert!(allowed(Some(other_id)) == before);
-        drop(end);
-        other.join().unwrap();
-        started.join().unwrap();
+        drop(end_other);
         // Outside of a pool there is nothing to part.
         let _apart = Apart::keep();
         assert!(allowed(None) == before);
@@ -251,7 +247,7 @@ mod tests {
     #[test]
     fn pinned_threads_stay_apart() {
         let pool = crate::measure::pinned_pool(2).unwrap();
-        if cpus().len() < 2 {
+        if cpus_for(2).is_none() {
             eprintln!("skipped: one CPU");
             return;
         }

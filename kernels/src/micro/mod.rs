@@ -9,10 +9,10 @@
 //!     for v in 0..V: acc[i][v] ← a·b[v] + acc[i][v]
 //! ```
 //!
-//! and nothing else: `M·V` fused multiply-adds for `M + V` loads. What is broadcast and what
-//! lies in lanes is the caller's choice: pixels × outputs, or outputs × pixels. Each accumulator
-//! is one chain over the inputs in ascending order, which is what makes the bits the same in
-//! every tile, ISA and layout.
+//! and beside prefetches nothing else: `M·V` fused multiply-adds for `M + V` loads. What is
+//! broadcast and what lies in lanes is the caller's choice: pixels × outputs, or outputs × pixels.
+//! Each accumulator is one chain over the inputs in ascending order, which is what makes the bits
+//! the same in every tile, ISA and layout.
 //!
 //! Where at most half of the last vector's lanes are wanted, that vector is shared by two rows
 //! (`HALF`): half the lanes of its accumulator are the one's, half the other's, and it takes one
