@@ -1,7 +1,7 @@
 //! The environment of a run, in a file beside its records.
 
 use crate::machine::{Build, Ceilings, Cpu, Host, Monitor, Noise, Timer, Trust};
-use crate::measure::{Monotonic, Settings};
+use crate::measure::{Monotonic, Session, Settings};
 use crate::one_line::OneLine;
 use crate::record::{FileError, SCHEMA};
 use serde::{Deserialize, Serialize};
@@ -55,10 +55,10 @@ impl Watch {
         self.monitor.sample();
     }
 
-    /// The environment of the run that ends now, which measured as `settings` say under
-    /// `ceilings`.
-    pub fn finish(self, settings: Settings, ceilings: Ceilings) -> Environment {
-        let noise = self.monitor.finish();
+    /// The environment of the run that ends now, which measured as `session` did under `ceilings`.
+    pub fn finish(self, session: &Session, ceilings: Ceilings) -> Environment {
+        let noise = self.monitor.finish(session.taken_again());
+        let settings = session.settings().clone();
         Environment::of_run(self.started, settings, ceilings, self.timer, noise)
     }
 }
@@ -183,6 +183,7 @@ pub(crate) mod tests {
             load_average: Some([0.5, 0.25, 0.125]),
             drift: 0.0,
             drift_samples: 3,
+            taken_again: 0,
         };
         let started = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
         let settings = Settings::quick(Cache::Cold);

@@ -89,7 +89,7 @@ pub(super) fn run(
     let mut watch = Watch::start();
     let effort = if args.quick { Effort::Quick } else { Effort::Thorough };
     let mut ceilings = Ceilings::measure(&pool, &caches, effort, &progress);
-    let mut session = Session::new(settings.clone(), &caches, threads);
+    let mut session = Session::new(settings, &caches, threads);
     let all = networks.len();
     let (mut measured, mut wrong) = (Vec::new(), 0);
     let mut run = Run { options, cache, pool: &pool, progress: &progress, wrong: &mut wrong };
@@ -122,7 +122,7 @@ pub(super) fn run(
         writer.as_ref().map(bench::abandon).transpose()?;
         return Err(failure);
     }
-    let environment = watch.finish(settings, ceilings);
+    let environment = watch.finish(&session, ceilings);
     let signal = interrupt.signal();
     if let (Some(writer), Some(path)) = (writer, args.file.as_deref()) {
         let records: Vec<&Record> = measured.iter().flat_map(|network| &network.rows).collect();

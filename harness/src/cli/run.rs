@@ -117,7 +117,7 @@ impl Run<'_> {
             let plural = if layers == 1 { "layer" } else { "layers" };
             note(format_args!("{contender} left out {layers} {plural}: {why}"));
         }
-        let environment = watch.finish(self.settings.clone(), ceilings);
+        let environment = watch.finish(&session, ceilings);
         Ok(Results { rows, wrong, environment, cases: (begun, problems.len()) })
     }
 

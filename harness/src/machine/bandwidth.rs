@@ -130,10 +130,10 @@ fn best<S>(
     work: impl Fn(&mut S, usize) + Sync,
 ) -> f64 {
     // The first pass of a fresh buffer is the second at worst; the trial's best leaves both out.
-    let trial = lockstep(pool, 4, &make, |state| work(state, 1));
+    let trial = pool.install(|| lockstep(4, &make, |state| work(state, 1)));
     let pass = stats::min(&trial).unwrap_or(RUN_NS);
     let passes = (RUN_NS / pass).ceil().max(1.0) as usize;
-    let times = lockstep(pool, repeats.max(1) + 1, &make, |state| work(state, passes));
+    let times = pool.install(|| lockstep(repeats.max(1) + 1, &make, |state| work(state, passes)));
     let moved = (bytes * passes * pool.current_num_threads()) as f64;
     moved / stats::min(&times).unwrap_or(f64::INFINITY)
 }

@@ -35,9 +35,9 @@ pub fn fma_ceiling(isa: Isa, pool: &rayon::ThreadPool, repeats: usize) -> Option
     }
     let threads = pool.current_num_threads();
     let trial = 2_000;
-    let times = lockstep(pool, 5, |_| (), |()| spin(isa, trial));
+    let times = pool.install(|| lockstep(5, |_| (), |()| spin(isa, trial)));
     let rounds = (trial as f64 * RUN_NS / stats::min(&times)?).max(1.0) as u64;
-    let times = lockstep(pool, repeats.max(1), |_| (), |()| spin(isa, rounds));
+    let times = pool.install(|| lockstep(repeats.max(1), |_| (), |()| spin(isa, rounds)));
     let operations = 2.0 * (chains(isa) * isa.lanes() * threads) as f64 * rounds as f64;
     Some(FmaCeiling { isa, threads, gflops: operations / stats::min(&times)? })
 }

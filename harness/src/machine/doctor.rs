@@ -63,7 +63,7 @@ pub fn examine(
         ceilings = ceilings.and(Ceilings::measure(pool, &cpu.caches, effort, progress));
         monitor.sample();
     }
-    let noise = monitor.finish();
+    let noise = monitor.finish(0);
     let (host, build) = (Host::detect(), Build::this());
     let trust = Trust::of(&host, cpu.logical, &build, &timer, &noise);
     Ok(Examination { cpu, host, build, ceilings, timer, noise, trust })
@@ -242,6 +242,7 @@ mod tests {
             load_average: None,
             drift: 0.5,
             drift_samples: 3,
+            taken_again: 0,
         };
         let (host, build) = (Host::detect(), Build::this());
         let trust = Trust::of(&host, 2, &build, &timer, &noise);

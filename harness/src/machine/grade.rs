@@ -118,6 +118,13 @@ impl Trust {
             timer.frequency_ghz
         );
         note("clock rate drift", within(noise.drift, &DRIFT), seen);
+        if noise.taken_again > 0 {
+            let seen = format!(
+                "threads were made to share one; samples taken again for it: {}",
+                noise.taken_again
+            );
+            note("cores", Grade::B, seen);
+        }
         match host.governor.as_deref() {
             Some("performance") => note("governor", Grade::A, "performance".to_owned()),
             Some(other) => {
@@ -177,6 +184,7 @@ mod tests {
             load_average: None,
             drift: 0.002,
             drift_samples: 9,
+            taken_again: 0,
         };
         (host, build, timer, noise)
     }
@@ -208,6 +216,7 @@ mod tests {
         // One of two CPUs busy with something else.
         assert_eq!(grade(|_, _, _, n| n.other_load = Some(1.0)), with(Grade::D, "other load"));
         assert_eq!(grade(|_, _, _, n| n.drift = 0.05), with(Grade::C, "clock rate drift"));
+        assert_eq!(grade(|_, _, _, n| n.taken_again = 1), with(Grade::B, "cores"));
         assert_eq!(
             grade(|h, _, _, _| h.governor = Some("powersave".to_owned())),
             with(Grade::B, "governor")

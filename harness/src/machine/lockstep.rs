@@ -1,27 +1,26 @@
-//! The same work on every thread of a pool, started at the same moment.
+//! The same work on every thread of a pool, begun at the same moment.
 
 use crate::measure::{Clock, Monotonic};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Does `work` on each thread of `pool`, on a state that the thread made for itself with `make`,
+/// Does `work` on each thread of the pool that it is called in, on a state that the thread made for itself with `make`,
 /// `repeats` times over, and returns what each repeat took, ns: from the start of the first thread
 /// to the end of the last.
 ///
 /// A barrier of the operating system would wake the threads tens of microseconds apart; this one
 /// spins.
-pub(super) fn lockstep<S>(
-    pool: &rayon::ThreadPool,
+pub(crate) fn lockstep<S>(
     repeats: usize,
     make: impl Fn(usize) -> S + Sync,
     work: impl Fn(&mut S) + Sync,
 ) -> Vec<f64> {
-    let threads = pool.current_num_threads();
+    let threads = rayon::current_num_threads();
     let arrived = AtomicUsize::new(0);
     // Where there are fewer CPUs, who spins keeps a CPU from those who are waited for.
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let patience = if threads > cpus { 1 } else { 1 << 12 };
     let clock = Monotonic::new();
-    let spans: Vec<Vec<(u64, u64)>> = pool.broadcast(|context| {
+    let spans: Vec<Vec<(u64, u64)>> = rayon::broadcast(|context| {
         let mut state = make(context.index());
         (1..=repeats)
             .map(|repeat| {
@@ -64,15 +63,16 @@ mod tests {
     fn every_thread_works_in_every_repeat_and_none_runs_ahead() {
         let pool = crate::measure::pool(3).unwrap();
         let log = Mutex::new(Vec::new());
-        let times = lockstep(
-            &pool,
-            4,
-            |index| (index, 0),
-            |(index, repeat)| {
-                log.lock().unwrap().push((*repeat, *index));
-                *repeat += 1;
-            },
-        );
+        let times = pool.install(|| {
+            lockstep(
+                4,
+                |index| (index, 0),
+                |(index, repeat)| {
+                    log.lock().unwrap().push((*repeat, *index));
+                    *repeat += 1;
+                },
+            )
+        });
         assert_eq!(times.len(), 4);
         assert!(times.iter().all(|ns| *ns >= 1.0));
         let log = log.into_inner().unwrap();

@@ -19,6 +19,9 @@ pub struct Noise {
     pub drift: f64,
     /// How often the clock rate was sampled.
     pub drift_samples: usize,
+    /// Samples that were taken again, for threads had been made to share a core.
+    #[serde(default)]
+    pub taken_again: u64,
 }
 
 /// Watches a run: started before it, sampled between cases, finished after it.
@@ -62,8 +65,8 @@ impl Monitor {
         self.speeds.extend(stats::min(&times));
     }
 
-    /// Ends the watch, and says what there was.
-    pub fn finish(mut self) -> Noise {
+    /// Ends the watch, and says what there was; so many samples were taken again.
+    pub fn finish(mut self, taken_again: u64) -> Noise {
         self.sample();
         let seconds = (self.clock.now() - self.started) as f64 / 1e9;
         let between = self.before.zip(Snapshot::take());
@@ -74,6 +77,7 @@ impl Monitor {
             load_average: load_average(),
             drift: drift(&self.speeds),
             drift_samples: self.speeds.len(),
+            taken_again,
         }
     }
 }
@@ -165,8 +169,8 @@ mod tests {
     fn a_watched_run_is_described() {
         let mut monitor = Monitor::start();
         monitor.sample();
-        let noise = monitor.finish();
-        assert_eq!(noise.drift_samples, 3);
+        let noise = monitor.finish(5);
+        assert_eq!((noise.drift_samples, noise.taken_again), (3, 5));
         assert!(noise.seconds >= 0.0 && noise.drift >= 0.0);
         #[cfg(target_os = "linux")]
         assert!(noise.load_average.is_some());

@@ -33,7 +33,7 @@ pub mod stats;
 pub use clock::{Clock, Monotonic};
 pub use flush::{Evict, Flush};
 pub use progress::{Progress, Silent};
-pub use session::Session;
+pub use session::{Cores, Session};
 pub use settings::{Cache, PoolError, Settings, pinned_pool, pool};
 pub(crate) use spread::Apart;
 pub use stats::{Samples, Summary};

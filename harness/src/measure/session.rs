@@ -4,9 +4,10 @@ use super::clock::{Clock, Monotonic, overhead};
 use super::flush::{Evict, Flush};
 use super::progress::Progress;
 use super::settings::{Cache, Settings};
-use super::spread::{Apart, parallel, wait_for_others};
+use super::spread::{Apart, cpus_for, parallel, wait_for_others};
 use super::stats::Samples;
 use crate::contender::{Prepared, Refusal};
+use crate::machine::CoreProbe;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -19,12 +20,22 @@ const LONG_RUN_NS: f64 = 100e6;
 /// How long threads are waited for that spin on after their work.
 const LONGEST_SPIN: Duration = Duration::from_millis(100);
 
+/// Tells when a sample on several threads is to be taken again.
+pub trait Cores: Send {
+    /// Whether the threads of the current rayon pool, each on a CPU of its own, still share a core.
+    /// When it says so, it has waited until they no longer do; where that is in vain it says no.
+    fn were_shared(&mut self) -> bool;
+}
+
 /// Measures case after case with the same settings, clock and flush buffer.
 pub struct Session {
     settings: Settings,
     clock: Box<dyn Clock>,
     evict: Option<Box<dyn Evict>>,
+    cores: Option<Box<dyn Cores>>,
     overhead: f64,
+    /// Samples that were taken again.
+    again: u64,
     rng: StdRng,
 }
 
@@ -49,14 +60,16 @@ impl Session {
             .cache
             .is_flushed()
             .then(|| Box::new(Flush::new(caches, threads)) as Box<dyn Evict>);
-        Session::with(settings, Box::new(Monotonic::new()), evict)
+        let several = threads > 1 && cpus_for(threads).is_some();
+        let cores = several.then(|| Box::new(CoreProbe::new()) as Box<dyn Cores>);
+        Session { cores, ..Session::with(settings, Box::new(Monotonic::new()), evict) }
     }
 
     /// A session with another clock and another way to flush the caches.
     pub fn with(settings: Settings, clock: Box<dyn Clock>, evict: Option<Box<dyn Evict>>) -> Self {
         let overhead = overhead(&*clock);
         let rng = StdRng::seed_from_u64(settings.seed);
-        Session { settings, clock, evict, overhead, rng }
+        Session { settings, clock, evict, cores: None, overhead, again: 0, rng }
     }
 
     /// The settings that it was made with.
@@ -138,8 +151,21 @@ impl Session {
         }
     }
 
+    /// Samples that were taken again, for threads had shared a core.
+    pub fn taken_again(&self) -> u64 {
+        self.again
+    }
+
     /// Takes one sample.
     fn sample(&mut self, racer: &mut Racer<'_, '_>) -> Result<(), Refusal> {
+        while !self.try_sample(racer)? {
+            self.again += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes one sample, and says whether it can be kept.
+    fn try_sample(&mut self, racer: &mut Racer<'_, '_>) -> Result<bool, Refusal> {
         if parallel() {
             // Of the contender before: not every peer's threads can be told to stop.
             wait_for_others(LONGEST_SPIN);
@@ -161,15 +187,22 @@ impl Session {
             wait_for_others(LONGEST_SPIN);
         }
         let ns = self.time(racer, racer.iterations)?;
+        let end = self.clock.now();
+        let mut shared = false;
+        if let (Some(cores), Some(_)) = (&mut self.cores, &apart) {
+            shared = cores.were_shared();
+        }
         drop(apart);
         // Cold, no untimed run would start them again: they are waited for.
         if self.evict.is_none() {
             racer.prepared.settle();
         }
         racer.prepared.sampled();
-        racer.ns.push(ns / racer.iterations as f64);
-        racer.spent += self.clock.now() - start;
-        Ok(())
+        if !shared {
+            racer.ns.push(ns / racer.iterations as f64);
+            racer.spent += end - start;
+        }
+        Ok(!shared)
     }
 
     /// The time of `iterations` runs, ns, at least one.
@@ -430,6 +463,31 @@ mod tests {
         let log = bench.log.lock().unwrap().clone();
         // After one run to see how long it takes: sweep, untimed run, timed run.
         assert!(log[1..].chunks(3).all(|c| c == ["evict", "fma", "fma"]), "{log:?}");
+    }
+
+    #[test]
+    fn a_sample_on_shared_cores_is_taken_again() {
+        struct Shared(Arc<Mutex<u32>>);
+        impl Cores for Shared {
+            fn were_shared(&mut self) -> bool {
+                let mut asked = self.0.lock().unwrap();
+                *asked += 1;
+                // Twice in the second round.
+                [2, 3].contains(&*asked)
+            }
+        }
+        let bench = Bench::new(Settings { cache: Cache::Cold, ..settings() });
+        let asked = Arc::new(Mutex::new(0));
+        let mut session =
+            Session::with(bench.settings.clone(), Box::new(bench.clock.clone()), None);
+        session.cores = Some(Box::new(Shared(asked.clone())));
+        // Of each sample the second run is timed, after one in all to see how long it takes.
+        let kept = |run| if [5, 7].contains(&run) { 9_000 } else { 1_000 };
+        let results = session.measure(&mut [bench.scripted("a", kept, 0)], &Silent);
+        let samples = results[0].as_ref().unwrap();
+        assert!(samples.ns.iter().all(|ns| *ns == 1_000.0), "{:?}", samples.ns);
+        assert_eq!(session.taken_again(), 2);
+        assert_eq!(*asked.lock().unwrap() as usize, samples.ns.len() + 2);
     }
 
     #[test]
