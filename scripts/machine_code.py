@@ -2,7 +2,7 @@
 
 A micro-kernel is a function generic over an ISA token and its tile: M broadcasts against V
 vectors, so M·V accumulators. Its inner loop runs over the input channels and does M·V vector
-FMAs a step. What is read is objdump's listing of the release library, with Rust's v0 names, in
+FMAs a step; the last steps may be done for half of the rows first, then for the others. What is read is objdump's listing of the release library, with Rust's v0 names, in
 which the tile's sizes can be seen.
 
 Python's standard library only. Used by inspect-kernels and predict-kernels.
@@ -97,6 +97,10 @@ class Kernel:
     def fmas(self) -> int:
         """Vector FMAs of a step, each on an accumulator of its own."""
         return self.m * self.v - (self.m // 2 if self.half else 0)
+
+    def halves(self) -> tuple[int, int]:
+        """The same of the first half of the rows, and of the others."""
+        return (self.m + 1) // 2 * self.v, self.m // 2 * self.v
 
     def tile(self) -> str:
         lanes = LANES[self.isa]
@@ -236,6 +240,14 @@ def inner_loops(kernel: Kernel) -> list[tuple[Function, Loop, Traffic]]:
             if count.fma:
                 rows.append((function, loop, count))
     return rows
+
+
+def per_step(kernel: Kernel, count: Traffic) -> int:
+    """Vector FMAs of a step of this loop: of all rows, or of half of them."""
+    for fmas in (kernel.fmas(), *kernel.halves()):
+        if fmas and count.fma % fmas == 0 and fmas <= count.accumulators <= count.fma:
+            return fmas
+    return kernel.fmas()
 
 
 def host_arch() -> str:

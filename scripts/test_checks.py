@@ -78,7 +78,7 @@ class InnerLoops(unittest.TestCase):
         self.assertEqual((label, wrong), ("avx2 2x4 line", []))
         label, _, wrong = judge(shared.format(form="false", spill=""), "x86_64")
         self.assertEqual(label, "avx2 2x8 line")
-        self.assertIn("multiple of 2", wrong[0])
+        self.assertEqual(wrong, ["loops of [1] vector FMAs a step, none of [2]"])
 
     def test_a_spill_is_found(self):
         for line in ("  1c:\tvmovups %ymm0,-0x20(%rsp)\n", "  1c:\tvmovaps 0x40(%rsp),%ymm0\n",
@@ -104,7 +104,21 @@ class InnerLoops(unittest.TestCase):
 
     def test_a_missing_fma_is_found(self):
         listing = AVX2.format(form="true", spill="").replace("  24:\tvfmadd231ps %ymm2,%ymm3,%ymm1\n", "")
-        self.assertIn("multiple of 2", judge(listing, "x86_64")[2][0])
+        self.assertEqual(judge(listing, "x86_64")[2], ["loops of [1] vector FMAs a step, none of [2]"])
+
+    def test_halves_of_the_rows_need_each_other_and_the_whole(self):
+        whole = AVX2.format(form="true", spill="")
+        start = whole.index("  10:")
+        half = [line for line in whole[start:].splitlines() if "%ymm1" not in line and "ret" not in line]
+
+        def moved(by: int, register: str) -> str:
+            lines = [f"{int(line.split(':')[0], 16) + by:4x}:{line.split(':')[1]}" for line in half]
+            text = "\n".join(lines) + "\n"
+            return text.replace("jne    10", f"jne    {0x10 + by:x}").replace("%ymm0", register)
+        halves = whole.replace("  2d:\tret\n", moved(0x100, "%ymm0") + moved(0x200, "%ymm1"))
+        self.assertEqual(judge(halves, "x86_64")[2], [])
+        alone = whole[:start] + moved(0x100, "%ymm0") + moved(0x200, "%ymm1")
+        self.assertEqual(judge(alone, "x86_64")[2], ["loops of [1] vector FMAs a step, none of [2]"])
 
     def test_a_narrow_fma_does_not_count(self):
         listing = AVX2.format(form="true", spill="").replace("%ymm", "%xmm")

@@ -36,6 +36,7 @@ pub(crate) use interleave::{Staged, unstage};
 pub(crate) use line::{Line, LineFn, line};
 pub(crate) use vector::{End, Vector};
 
+use core::ops::Range;
 use pulp::{NullaryFnOnce, Simd};
 
 /// Operands and destination of one tile. Strides are in elements.
@@ -88,6 +89,10 @@ pub(crate) const WHOLE: bool = false;
 
 /// Steps that weights are asked for ahead: about a thousand cycles, memory's latency twice over.
 const AHEAD: usize = 64;
+
+/// Steps that the halves of a tile's rows do one after the other, so that one's stores go out during
+/// the other's: 28 stores in 7 × 8 cycles.
+const LAST: usize = 24;
 
 /// Elements that one prefetch brings, on the CPUs that have one here.
 const CACHE_LINE: usize = 64 / size_of::<f32>();
@@ -189,30 +194,132 @@ unsafe fn compute<
     let pixels = usize::from(t.fresh_pixels);
     let next_vectors =
         if t.start_by_row { pixels * (V * lanes + CACHE_LINE - 1) } else { weights * t.b_step };
-    let (mut next, next_step) = match (FORM, t.start_by_row) {
+    let (next, next_step) = match (FORM, t.start_by_row) {
         (ROWS, _) => (t.a.wrapping_add((pixels * M).wrapping_mul(t.a_stride)), M),
         (LINE, true) => (t.a.wrapping_add(weights * t.a_stride), t.a_stride),
         // The cache line of the last of the next `M` also has the first, or these reach it.
         (LINE, false) => (t.a.wrapping_add(pixels * (2 * M - 1)), t.a_stride),
     };
-    let (mut a, mut b) = (t.a, t.b);
-    for _ in 0..t.depth {
+    // A tall tile of one vector's width loads about as often as it multiplies: it has none to spare.
+    let tall = const { V == 1 && M >= 24 };
+    let ahead = (!tall).then_some(Ahead { vectors: next_vectors, step: next_step });
+    let mut at = Step { a: t.a, b: t.b, next };
+    // Stores that all wait for the last step hold up the multiply-adds behind them: on Zen 5, 28 of
+    // 512 bits a cycle each. So the last steps are done for half of the rows first, and what these
+    // come to goes out while the others are at it.
+    let halves = const { S::F32_LANES == 16 && !SHARED && M * V >= 24 };
+    let split = const { M.div_ceil(2) };
+    let last = if halves { t.depth.min(LAST) } else { 0 };
+    for _ in last..t.depth {
+        // SAFETY: by contract, as for the steps below.
+        unsafe { at.run::<S, M, V, FORM, SHARED>(simd, t, 0..M, &mut acc, &mut pairs, ahead) };
+    }
+    let adjacent = matches!(t.y_lanes, Offsets::Adjacent);
+    let whole = adjacent && t.lanes == V * lanes;
+    if halves {
+        let mut again = at;
+        for _ in 0..last {
+            // SAFETY: as above.
+            unsafe {
+                at.run::<S, M, V, FORM, SHARED>(simd, t, 0..split, &mut acc, &mut pairs, ahead)
+            };
+        }
+        if whole {
+            // SAFETY: all V·L elements of these rows are the caller's, lanes adjacent.
+            unsafe { store_whole(simd, &mut acc, 0..split, t) };
+        }
+        for _ in 0..last {
+            // SAFETY: as above.
+            unsafe {
+                again.run::<S, M, V, FORM, SHARED>(simd, t, split..M, &mut acc, &mut pairs, None)
+            };
+        }
+    }
+    if SHARED {
+        let (twos, last) = acc.as_chunks_mut::<2>();
+        for ([first, second], pair) in twos.iter_mut().zip(&pairs) {
+            (first[own], second[own]) = (simd.half(*pair, false), simd.half(*pair, true));
+        }
+        if let [row] = last {
+            row[own] = simd.half(pairs[M / 2], false);
+        }
+    }
+    if whole {
+        let rest = if halves { split..M } else { 0..M };
+        // SAFETY: all V·L elements of these rows are the caller's, lanes adjacent.
+        unsafe { store_whole(simd, &mut acc, rest, t) };
+    } else if S::MASKS && adjacent {
+        // SAFETY: the M × `lanes` elements are the caller's, lanes adjacent.
+        unsafe { store_masked(simd, &acc, t) };
+    } else {
+        // A copy, so that the accumulators themselves are never indexed and stay in registers.
+        let spilled = acc;
+        // SAFETY: as above; `finish` keeps to `t.lanes` of them.
+        unsafe { finish::finish::<S>(spilled.as_flattened(), V, t) };
+    }
+}
+
+/// Where a step of the reduction reads.
+#[derive(Clone, Copy)]
+struct Step {
+    a: *const f32,
+    b: *const f32,
+    /// What is asked for ahead of `a`.
+    next: *const f32,
+}
+
+/// How far ahead memory is asked for, in elements.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// From the vectors that are read.
+    vectors: usize,
+    /// From step to step.
+    step: usize,
+}
+
+impl Step {
+    /// Does it for some rows, and goes on to the next.
+    ///
+    /// # Safety
+    /// As [`TileFn`] says, for a step that the tile has.
+    #[inline(always)]
+    unsafe fn run<
+        S: Vector,
+        const M: usize,
+        const V: usize,
+        const FORM: bool,
+        const SHARED: bool,
+    >(
+        &mut self,
+        simd: S,
+        t: &Tile,
+        rows: Range<usize>,
+        acc: &mut [[S::f32s; V]; M],
+        pairs: &mut [S::f32s; M],
+        ahead: Option<Ahead>,
+    ) {
+        let lanes = S::F32_LANES;
+        let own = V - usize::from(SHARED);
         let mut vectors = [simd.splat_f32s(0.0); V];
         for (v, loaded) in vectors.iter_mut().enumerate() {
             // SAFETY: within the V·L readable elements of this step.
-            *loaded = unsafe { vector::<S>(simd, b.add(v * lanes), v == own) };
-            if (v * lanes).is_multiple_of(CACHE_LINE) {
-                simd.prefetch(b.wrapping_add(next_vectors + v * lanes));
+            *loaded = unsafe { vector::<S>(simd, self.b.add(v * lanes), v == own) };
+            if let Some(ahead) = ahead
+                && (v * lanes).is_multiple_of(CACHE_LINE)
+            {
+                simd.prefetch(self.b.wrapping_add(ahead.vectors + v * lanes));
             }
         }
-        simd.prefetch(next);
-        next = next.wrapping_add(next_step);
+        if let Some(ahead) = ahead {
+            simd.prefetch(self.next);
+            self.next = self.next.wrapping_add(ahead.step);
+        }
         let mut even = simd.splat_f32s(0.0);
-        for (i, row) in acc.iter_mut().enumerate() {
+        for i in rows {
             // SAFETY: value `i` of this step, readable by contract.
-            let value = unsafe { *a.add(if FORM == ROWS { i * t.a_stride } else { i }) };
+            let value = unsafe { *self.a.add(if FORM == ROWS { i * t.a_stride } else { i }) };
             let value = simd.splat_f32s(value);
-            for (sum, vector) in row[..own].iter_mut().zip(&vectors) {
+            for (sum, vector) in acc[i][..own].iter_mut().zip(&vectors) {
                 *sum = simd.mul_add_f32s(value, *vector, *sum);
             }
             if SHARED {
@@ -227,29 +334,8 @@ unsafe fn compute<
         }
         // Past the last step these may leave the buffers, so they are moved without a claim to
         // stay inside; they are not read again.
-        a = a.wrapping_add(if FORM == ROWS { 1 } else { t.a_stride });
-        b = b.wrapping_add(t.b_step);
-    }
-    if SHARED {
-        let (twos, last) = acc.as_chunks_mut::<2>();
-        for ([first, second], pair) in twos.iter_mut().zip(&pairs) {
-            (first[own], second[own]) = (simd.half(*pair, false), simd.half(*pair, true));
-        }
-        if let [row] = last {
-            row[own] = simd.half(pairs[M / 2], false);
-        }
-    }
-    if t.lanes == V * lanes && matches!(t.y_lanes, Offsets::Adjacent) {
-        // SAFETY: all M × V·L elements are the caller's, lanes adjacent.
-        unsafe { store_whole(simd, &mut acc, t) };
-    } else if S::MASKS && matches!(t.y_lanes, Offsets::Adjacent) {
-        // SAFETY: the M × `lanes` elements are the caller's, lanes adjacent.
-        unsafe { store_masked(simd, &acc, t) };
-    } else {
-        // A copy, so that the accumulators themselves are never indexed and stay in registers.
-        let spilled = acc;
-        // SAFETY: as above; `finish` keeps to `t.lanes` of them.
-        unsafe { finish::finish::<S>(spilled.as_flattened(), V, t) };
+        self.a = self.a.wrapping_add(if FORM == ROWS { 1 } else { t.a_stride });
+        self.b = self.b.wrapping_add(t.b_step);
     }
 }
 
@@ -274,20 +360,22 @@ fn prefetch_residual<S: Vector, const M: usize, const V: usize>(simd: S, t: &Til
     }
 }
 
-/// Residual, clamp and store of a tile whose lanes are all wanted and adjacent in memory.
+/// Residual, clamp and store of some rows of a tile whose lanes are all wanted and adjacent in
+/// memory.
 ///
 /// # Safety
-/// `M` rows of `V·L` elements at `t.y` are writable, and readable at a non-null `t.residual`.
+/// Those rows of `V·L` elements at `t.y` are writable, and readable at a non-null `t.residual`.
 #[inline(always)]
 unsafe fn store_whole<S: Vector, const M: usize, const V: usize>(
     simd: S,
     acc: &mut [[S::f32s; V]; M],
+    rows: Range<usize>,
     t: &Tile,
 ) {
     let lanes = S::F32_LANES;
     if !t.residual.is_null() {
-        for (i, row) in acc.iter_mut().enumerate() {
-            for (v, sum) in row.iter_mut().enumerate() {
+        for i in rows.clone() {
+            for (v, sum) in acc[i].iter_mut().enumerate() {
                 // SAFETY: element (i, v·L) of the residual and the L − 1 after it.
                 let residual = unsafe { load::<S>(t.residual.add(i * t.y_row + v * lanes)) };
                 *sum = simd.add_f32s(*sum, residual);
@@ -296,18 +384,18 @@ unsafe fn store_whole<S: Vector, const M: usize, const V: usize>(
     }
     if t.lo > f32::NEG_INFINITY {
         let lo = simd.splat_f32s(t.lo);
-        for sum in acc.as_flattened_mut() {
+        for sum in acc[rows.clone()].as_flattened_mut() {
             *sum = simd.at_least(*sum, lo);
         }
     }
     if t.hi < f32::INFINITY {
         let hi = simd.splat_f32s(t.hi);
-        for sum in acc.as_flattened_mut() {
+        for sum in acc[rows.clone()].as_flattened_mut() {
             *sum = simd.at_most(*sum, hi);
         }
     }
-    for (i, row) in acc.iter().enumerate() {
-        for (v, sum) in row.iter().enumerate() {
+    for i in rows {
+        for (v, sum) in acc[i].iter().enumerate() {
             // SAFETY: element (i, v·L) of the result and the L − 1 after it.
             unsafe { store::<S>(t.y.add(i * t.y_row + v * lanes), *sum) };
         }
