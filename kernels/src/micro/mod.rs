@@ -209,14 +209,14 @@ unsafe fn compute<
     // come to goes out while the others are at it.
     let halves = const { S::F32_LANES == 16 && !SHARED && M * V >= 24 };
     let split = const { M.div_ceil(2) };
-    let last = if halves { t.depth.min(LAST) } else { 0 };
+    let adjacent = matches!(t.y_lanes, Offsets::Adjacent);
+    let whole = adjacent && t.lanes == V * lanes;
+    let last = if halves && whole { t.depth.min(LAST) } else { 0 };
     for _ in last..t.depth {
         // SAFETY: by contract, as for the steps below.
         unsafe { at.run::<S, M, V, FORM, SHARED>(simd, t, 0..M, &mut acc, &mut pairs, ahead) };
     }
-    let adjacent = matches!(t.y_lanes, Offsets::Adjacent);
-    let whole = adjacent && t.lanes == V * lanes;
-    if halves {
+    if halves && whole {
         let mut again = at;
         for _ in 0..last {
             // SAFETY: as above.
@@ -224,10 +224,8 @@ unsafe fn compute<
                 at.run::<S, M, V, FORM, SHARED>(simd, t, 0..split, &mut acc, &mut pairs, ahead)
             };
         }
-        if whole {
-            // SAFETY: all V·L elements of these rows are the caller's, lanes adjacent.
-            unsafe { store_whole(simd, &mut acc, 0..split, t) };
-        }
+        // SAFETY: all V·L elements of these rows are the caller's, lanes adjacent.
+        unsafe { store_whole(simd, &mut acc, 0..split, t) };
         for _ in 0..last {
             // SAFETY: as above.
             unsafe {
