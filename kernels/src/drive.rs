@@ -317,7 +317,7 @@ impl Run<'_> {
         block.scratch = 0;
     }
 
-    /// Whether the kernel reads pixels as rows of adjacent inputs.
+    /// Whether the kernel reads pixels as rows of adjacent inputs, packed or not.
     pub(crate) fn in_rows(&self) -> bool {
         self.kernel.family() == Family::Outputs && self.pixels.input.channel == 1
     }

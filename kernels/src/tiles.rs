@@ -4,7 +4,7 @@ use crate::drive::{Destination, Run, Task, Unit, row_pitch};
 use crate::epilogue::{self, Pass};
 use crate::micro::{End, Offsets, Staged, Tile, unstage};
 use crate::panels::Panel;
-use crate::pixels::{Even, Place};
+use crate::pixels::{Even, Pitches, Place};
 use crate::{Activation, Family, Shape};
 use core::mem::MaybeUninit;
 
@@ -60,7 +60,7 @@ impl Run<'_> {
                 .map_or(0, |grid| group * grid.group + panel.first * grid.at.channel),
         };
         let input = group * depth * self.pixels.input.channel;
-        let in_rows = self.in_rows();
+        let adjacent = self.in_rows();
         let lanes = self.kernel.isa().lanes();
         let average = branch.layer.average;
         let needs_pass = branch.needs_pass();
@@ -81,14 +81,16 @@ impl Run<'_> {
         let mut table = MaybeUninit::<[usize; MOST_LANES]>::uninit();
         for (index, unit) in units.iter().enumerate() {
             let (fresh_weights, fresh_pixels) = (index == 0, first && unit.packed.is_none());
-            let (x, step) = match unit.packed {
-                Some(at) if in_rows => (scratch[at..].as_ptr(), row_pitch(depth)),
-                Some(at) => (scratch[at..].as_ptr(), unit.width),
-                None if in_rows => {
-                    (self.input[input + unit.span.input..].as_ptr(), self.pixels.input.pixel)
+            // Where the input is, its pitch between pixels, and between channels.
+            let (x, x_pixel, x_channel) = match unit.packed {
+                Some(at) if adjacent => (scratch[at..].as_ptr(), row_pitch(depth), 1),
+                Some(at) => (scratch[at..].as_ptr(), 1, unit.width),
+                None => {
+                    let Pitches { pixel, channel, .. } = self.pixels.input;
+                    (self.input[input + unit.span.input..].as_ptr(), pixel, channel)
                 }
-                None => (self.input[input + unit.span.input..].as_ptr(), self.pixels.input.channel),
             };
+            let in_rows = self.kernel.family() == Family::Outputs && (adjacent || x_pixel != 1);
             let at = if average { 0 } else { goal.output + output.at.at(unit.place) };
             debug_assert!(average || at < destination.output.len);
             // SAFETY: `at` is an element of the output, and of a residual that lies alike.
@@ -113,7 +115,8 @@ impl Run<'_> {
                     let tile = Tile {
                         depth,
                         a: x,
-                        a_stride: step,
+                        a_row: x_pixel,
+                        a_step: x_channel,
                         b: weights.as_ptr(),
                         b_step: panel.width,
                         start: start.as_ptr(),
@@ -146,9 +149,10 @@ impl Run<'_> {
                     let tile = Tile {
                         depth,
                         a: weights.as_ptr(),
-                        a_stride: panel.width,
+                        a_row: 1,
+                        a_step: panel.width,
                         b: x,
-                        b_step: step,
+                        b_step: x_channel,
                         start: start.as_ptr(),
                         start_by_row: true,
                         y,

@@ -226,7 +226,9 @@ impl Model<'_> {
         let fmas = if tiles.half { whole - (m / 2.0).floor() } else { whole };
         let outputs_in_lanes = kernel.family() == Family::Outputs;
         let rows = outputs_in_lanes && problem.pixels.input.channel == 1;
-        let (step, ends) = match cpu.tiles.get(isa, rows, tiles.rows, tiles.vectors) {
+        // Pixels apart from one another are read as rows are.
+        let apart = outputs_in_lanes && !blocking.pack && !rows && problem.pixels.input.pixel != 1;
+        let (step, ends) = match cpu.tiles.get(isa, rows || apart, tiles.rows, tiles.vectors) {
             // Known of whole vectors: the multiply-adds are fewer, the loads as many.
             Some((step, ends)) => {
                 ((step * fmas / whole).max(step.min((m + v) / cpu.loads(isa))), ends)
@@ -331,7 +333,12 @@ impl Model<'_> {
                 let a3 = a3.max(reach * (1.0 - near_unit) * (1.0 - l2_unit));
                 let (b2, b3) = bring(panel, near_panel, l2_panel);
                 let memory = a2 + b2 + o2 + a3 + b3 + o3;
-                let leak = if straight { terms.leak } else { terms.scatter };
+                // Pixels apart from one another bring the next tile's along.
+                let leak = match straight {
+                    true => terms.leak,
+                    false if apart => 0.0,
+                    false => terms.scatter,
+                };
                 // What is broadcast comes a few values at a time.
                 let (far_a, far_b) = if outputs_in_lanes {
                     (terms.far_broadcast, terms.far_leak)

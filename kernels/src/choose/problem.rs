@@ -24,6 +24,9 @@ pub(crate) struct Problem {
     pub(super) total: f64,
 }
 
+/// Pixels of a row, apart from one another, that are worth a tile of their own.
+const WORTH_A_TILE: usize = 4;
+
 impl Problem {
     pub(crate) fn new(layer: &Layer, pixels: &Pixels) -> Self {
         let count = pixels.len() as f64;
@@ -47,7 +50,9 @@ impl Problem {
     pub(crate) fn in_place(&self, kernel: &Kernel) -> bool {
         let input = &self.pixels.input;
         match kernel.family() {
-            Family::Outputs => input.channel == 1 || input.pixel == 1,
+            Family::Outputs => {
+                input.channel == 1 || input.pixel == 1 || self.run_both >= WORTH_A_TILE
+            }
             Family::Pixels => input.pixel == 1 && self.run_both >= kernel.isa().lanes(),
         }
     }

@@ -137,7 +137,8 @@ mod tests {
                                 let tile = Tile {
                                     depth,
                                     a: a.as_ptr(),
-                                    a_stride: if form { 208 } else { 0 },
+                                    a_row: 208,
+                                    a_step: usize::from(form),
                                     b: b.as_ptr(),
                                     b_step: 0,
                                     start: b.as_ptr(),

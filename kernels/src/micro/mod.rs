@@ -18,9 +18,10 @@
 //! (`HALF`): half the lanes of its accumulator are the one's, half the other's, and it takes one
 //! multiply-add for both. 24 outputs then cost one and a half vectors, not two.
 //!
-//! Departures from the sketch: the `M` values come either from `M` rows (`ROWS`: NHWC pixels, a
-//! fixed pitch apart, consecutive inputs adjacent) or from one packed or channel-major line
-//! (`LINE`: adjacent, a step apart); and the finished tile goes out directly when all its lanes
+//! Departures from the sketch: the `M` values come either from `M` rows (`ROWS`: a fixed pitch apart,
+//! which NHWC pixels are, consecutive inputs adjacent, and every second pixel of an NCHW plane,
+//! consecutive inputs a plane apart) or from one packed or channel-major line (`LINE`: adjacent, a
+//! step apart); and the finished tile goes out directly when all its lanes
 //! are wanted in memory order, else through [`finish`].
 //!
 //! Limits: `M·V + V + 1` vectors must fit in the register file (32 on AVX-512 and NEON, 16 on
@@ -44,11 +45,13 @@ use pulp::{NullaryFnOnce, Simd};
 pub(crate) struct Tile {
     /// Steps of the reduction.
     pub(crate) depth: usize,
-    /// First broadcast value; value `i` of step `s` is `a[i·a_stride + s]` in the `ROWS` form
-    /// and `a[i + s·a_stride]` in the `LINE` form.
+    /// First broadcast value; value `i` of step `s` is `a[i·a_row + s·a_step]` in the `ROWS` form
+    /// and `a[i + s·a_step]` in the `LINE` form.
     pub(crate) a: *const f32,
-    /// Between rows, or between steps.
-    pub(crate) a_stride: usize,
+    /// Between rows; of no meaning in a line.
+    pub(crate) a_row: usize,
+    /// Between steps.
+    pub(crate) a_step: usize,
     /// First vector; those of step `s` start at `b[s·b_step]`.
     pub(crate) b: *const f32,
     /// Between steps.
@@ -195,10 +198,12 @@ unsafe fn compute<
     let next_vectors =
         if t.start_by_row { pixels * (V * lanes + CACHE_LINE - 1) } else { weights * t.b_step };
     let (next, next_step) = match (FORM, t.start_by_row) {
-        (ROWS, _) => (t.a.wrapping_add((pixels * M).wrapping_mul(t.a_stride)), M),
-        (LINE, true) => (t.a.wrapping_add(weights * t.a_stride), t.a_stride),
+        // As many rows of adjacent inputs as there are steps to ask for them in.
+        (ROWS, _) if t.a_step == 1 => (t.a.wrapping_add((pixels * M).wrapping_mul(t.a_row)), M),
         // The cache line of the last of the next `M` also has the first, or these reach it.
-        (LINE, false) => (t.a.wrapping_add(pixels * (2 * M - 1)), t.a_stride),
+        (ROWS, _) => (t.a.wrapping_add((pixels * (2 * M - 1)).wrapping_mul(t.a_row)), t.a_step),
+        (LINE, true) => (t.a.wrapping_add(weights * t.a_step), t.a_step),
+        (LINE, false) => (t.a.wrapping_add(pixels * (2 * M - 1)), t.a_step),
     };
     // A tall tile of one vector's width loads about as often as it multiplies: it has none to spare.
     let tall = const { V == 1 && M >= 24 };
@@ -315,7 +320,7 @@ impl Step {
         let mut even = simd.splat_f32s(0.0);
         for i in rows {
             // SAFETY: value `i` of this step, readable by contract.
-            let value = unsafe { *self.a.add(if FORM == ROWS { i * t.a_stride } else { i }) };
+            let value = unsafe { *self.a.add(if FORM == ROWS { i * t.a_row } else { i }) };
             let value = simd.splat_f32s(value);
             for (sum, vector) in acc[i][..own].iter_mut().zip(&vectors) {
                 *sum = simd.mul_add_f32s(value, *vector, *sum);
@@ -332,7 +337,7 @@ impl Step {
         }
         // Past the last step these may leave the buffers, so they are moved without a claim to
         // stay inside; they are not read again.
-        self.a = self.a.wrapping_add(if FORM == ROWS { 1 } else { t.a_stride });
+        self.a = self.a.wrapping_add(t.a_step);
         self.b = self.b.wrapping_add(t.b_step);
     }
 }
