@@ -18,10 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # The entry of a micro-kernel in a demangled name: `tile` in module `pointwise::micro`, or an item
-# inside it, whose generic arguments hold the tile's M and V as their first numbers, then whether
-# the broadcast values come from rows or from a line, then whether two rows share the last vector.
+# inside it, whose generic arguments hold the tile's M and V as their first numbers, then where the
+# broadcast values come from, then whether two rows share the last vector.
 KERNEL = re.compile(r"pointwise::micro::(?:\w+::)*?[Tt]ile\w*(?:::\w+)*(?:::)?<(?P<arguments>[^{}]*)")
-FORM = {"true": "rows", "false": "line"}
+FORM = ["rows", "line", "planes"]
 # A registered kernel's name, as the registry spells it; its tile must be among those found.
 REGISTERED = re.compile(r'"f32-(avx2|avx512|neon)-\w+-(\d+)x(\d+)"')
 # The pulp token in the name says which vector registers the kernel is for.
@@ -215,12 +215,11 @@ def kernels_of(functions: list[Function]) -> list[Kernel]:
         if not match or not token:
             continue
         numbers = [int(n) for n in re.findall(r"(?<![\w:])\d+(?![\w:])", match["arguments"])]
-        if len(numbers) < 2:
+        if len(numbers) < 3:
             continue
         isa = ISA_OF_TOKEN[token[1]]
         flags = re.findall(r"(?<![\w:])(?:true|false)(?![\w:])", match["arguments"])
-        form = FORM[flags[0]] if flags else ""
-        key = (isa, numbers[0], numbers[1], form, flags[1:2] == ["true"])
+        key = (isa, numbers[0], numbers[1], FORM[numbers[2]], flags[:1] == ["true"])
         found.setdefault(key, Kernel(*key, [])).functions.append(function)
     return [found[key] for key in sorted(found)]
 

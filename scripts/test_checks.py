@@ -43,7 +43,7 @@ AVX2 = """
   2d:\tret
 """
 NEON = """
-0000000000000000 <pointwise::micro::tile::<pulp::aarch64::Neon, 2, 1, false>>:
+0000000000000000 <pointwise::micro::tile::<pulp::aarch64::Neon, 2, 1, 1>>:
    0:\tldr\tq2, [x1], #16
    4:\tldp\ts3, s4, [x0], #8
    8:\tfmla\tv0.4s, v2.4s, v3.s[0]
@@ -63,7 +63,7 @@ def judge(listing: str, arch: str):
 
 class InnerLoops(unittest.TestCase):
     def test_a_clean_loop_passes(self):
-        label, rows, wrong = judge(AVX2.format(form="true", spill=""), "x86_64")
+        label, rows, wrong = judge(AVX2.format(form=0, spill=""), "x86_64")
         self.assertEqual((label, wrong), ("avx2 2x8 rows", []))
         self.assertEqual((rows[0]["fma_per_step"], rows[0]["loads_per_step"]), (2, 3))
         label, rows, wrong = judge(NEON.format(spill=""), "aarch64")
@@ -72,7 +72,7 @@ class InnerLoops(unittest.TestCase):
 
     def test_rows_that_share_a_vector_need_fewer_fmas(self):
         shared = "\n".join(
-            line.replace("2, 1, {form}", "2, 1, false, {form}") for line in AVX2.splitlines()
+            line.replace("2, 1, {form}", "2, 1, 1, {form}") for line in AVX2.splitlines()
             if "20:" not in line and "24:" not in line) + "\n"
         label, _, wrong = judge(shared.format(form="true", spill=""), "x86_64")
         self.assertEqual((label, wrong), ("avx2 2x4 line", []))
@@ -83,7 +83,7 @@ class InnerLoops(unittest.TestCase):
     def test_a_spill_is_found(self):
         for line in ("  1c:\tvmovups %ymm0,-0x20(%rsp)\n", "  1c:\tvmovaps 0x40(%rsp),%ymm0\n",
                      "  1c:\tvaddps 0x40(%rsp),%ymm5,%ymm5\n"):
-            _, _, wrong = judge(AVX2.format(form="true", spill=line), "x86_64")
+            _, _, wrong = judge(AVX2.format(form=0, spill=line), "x86_64")
             self.assertEqual(len(wrong), 1, line)
             self.assertIn("spilled", wrong[0])
         for line in ("  10:\tstr\tq0, [sp, #16]\n", "  10:\tldp\tq5, q6, [sp, #32]\n"):
@@ -93,21 +93,21 @@ class InnerLoops(unittest.TestCase):
 
     def test_the_frame_pointer_is_the_stack_only_where_it_is_set(self):
         store = "  1c:\tvmovups %ymm0,0x20(%rbp)\n"
-        _, _, wrong = judge(AVX2.format(form="true", spill=store), "x86_64")
+        _, _, wrong = judge(AVX2.format(form=0, spill=store), "x86_64")
         self.assertIn("vector stores", wrong[0])
-        framed = AVX2.format(form="true", spill=store).replace("push   %rbp", "mov    %rsp,%rbp")
+        framed = AVX2.format(form=0, spill=store).replace("push   %rbp", "mov    %rsp,%rbp")
         self.assertIn("spilled", judge(framed, "x86_64")[2][0])
 
     def test_accumulators_in_memory_are_found_without_the_stack(self):
-        _, _, wrong = judge(AVX2.format(form="true", spill="  1c:\tvmovups %ymm0,(%rax)\n"), "x86_64")
+        _, _, wrong = judge(AVX2.format(form=0, spill="  1c:\tvmovups %ymm0,(%rax)\n"), "x86_64")
         self.assertEqual(wrong, ["1 vector stores in the loop"])
 
     def test_a_missing_fma_is_found(self):
-        listing = AVX2.format(form="true", spill="").replace("  24:\tvfmadd231ps %ymm2,%ymm3,%ymm1\n", "")
+        listing = AVX2.format(form=0, spill="").replace("  24:\tvfmadd231ps %ymm2,%ymm3,%ymm1\n", "")
         self.assertEqual(judge(listing, "x86_64")[2], ["loops of [1] vector FMAs a step, none of [2]"])
 
     def test_halves_of_the_rows_need_each_other_and_the_whole(self):
-        whole = AVX2.format(form="true", spill="")
+        whole = AVX2.format(form=0, spill="")
         start = whole.index("  10:")
         half = [line for line in whole[start:].splitlines() if "%ymm1" not in line and "ret" not in line]
 
@@ -121,7 +121,7 @@ class InnerLoops(unittest.TestCase):
         self.assertEqual(judge(alone, "x86_64")[2], ["loops of [1] vector FMAs a step, none of [2]"])
 
     def test_a_narrow_fma_does_not_count(self):
-        listing = AVX2.format(form="true", spill="").replace("%ymm", "%xmm")
+        listing = AVX2.format(form=0, spill="").replace("%ymm", "%xmm")
         self.assertEqual(judge(listing, "x86_64")[1], [])
 
 

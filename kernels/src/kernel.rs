@@ -4,7 +4,7 @@
 //! sizes, for tails, come from the ISA's menu of tiles.
 
 use crate::Isa;
-use crate::micro::{HALF, LINE, LineFn, ROWS, TileFn, WHOLE, line, tile};
+use crate::micro::{Form, HALF, LINE, LineFn, PLANES, ROWS, TileFn, WHOLE, line, tile};
 
 /// What the lanes of a kernel's vectors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,16 +94,29 @@ impl Kernel {
         self.isa.is_available() && self.menu.pack.is_some()
     }
 
-    /// The function for a tile of `rows` × `vectors`, its broadcast values in rows or in a line.
-    pub(crate) fn tile(&self, rows: usize, vectors: usize, in_rows: bool) -> TileFn {
-        let menu = if in_rows { self.menu.rows } else { self.menu.line };
+    /// The function for a tile of `rows` × `vectors` whose broadcast values lie as `form` says.
+    pub(crate) fn tile(&self, rows: usize, vectors: usize, form: Form) -> TileFn {
+        let menu = match form {
+            ROWS => self.menu.rows,
+            LINE => self.menu.line,
+            _ => self.menu.planes,
+        };
         menu[vectors - 1][rows - 1]
+    }
+
+    /// Whether there are tiles whose broadcast values lie in planes, in a build for its ISA.
+    pub(crate) const fn reads_planes(&self) -> bool {
+        matches!(self.isa, Isa::Avx2 | Isa::Avx512)
     }
 
     /// The same for a tile of whose last vector at most half the lanes are wanted, if there is one
     /// that does less for it.
-    pub(crate) fn half_tile(&self, rows: usize, vectors: usize, in_rows: bool) -> Option<TileFn> {
-        let menu = if in_rows { self.menu.half_rows } else { self.menu.half_line };
+    pub(crate) fn half_tile(&self, rows: usize, vectors: usize, form: Form) -> Option<TileFn> {
+        let menu = match form {
+            ROWS => self.menu.half_rows,
+            LINE => self.menu.half_line,
+            _ => return None,
+        };
         // Of a single vector the loads are the limit, and half of it takes as many.
         Some(menu.get(vectors.checked_sub(2)?)?[rows - 1])
     }
@@ -189,6 +202,7 @@ registry! {
 pub(crate) struct Menu {
     rows: &'static [&'static [TileFn]],
     line: &'static [&'static [TileFn]],
+    planes: &'static [&'static [TileFn]],
     half_rows: &'static [&'static [TileFn]],
     half_line: &'static [&'static [TileFn]],
     pack: Option<LineFn>,
@@ -197,10 +211,12 @@ pub(crate) struct Menu {
 /// The menu of one ISA: for each count of vectors, the counts of rows.
 macro_rules! menu {
     ($token:ty; $($vectors:literal: $($rows:literal)*;)*
+     $(planes: $($plane_vectors:literal: $($plane_rows:literal)*;)*)?
      $(halves: $($half_vectors:literal: $($half_rows:literal)*;)*)?) => {
         Menu {
             rows: &[$(&[$(tile::<$token, $rows, $vectors, ROWS, WHOLE>),*]),*],
             line: &[$(&[$(tile::<$token, $rows, $vectors, LINE, WHOLE>),*]),*],
+            planes: &[$($(&[$(tile::<$token, $plane_rows, $plane_vectors, PLANES, WHOLE>),*]),*)?],
             half_rows: &[$($(&[$(tile::<$token, $half_rows, $half_vectors, ROWS, HALF>),*]),*)?],
             half_line: &[$($(&[$(tile::<$token, $half_rows, $half_vectors, LINE, HALF>),*]),*)?],
             pack: Some(line::<$token>),
@@ -220,6 +236,10 @@ static AVX2: Menu = menu! { pulp::x86::V3;
     1: 1 2 3 4 5 6 7 8 9 10 11 12;
     2: 1 2 3 4 5 6;
     3: 1 2 3;
+    planes:
+    1: 1 2 3 4 5 6 7 8 9 10 11 12;
+    2: 1 2 3 4 5 6;
+    3: 1 2 3;
     halves:
     2: 1 2 3 4 5 6;
     3: 1 2 3;
@@ -227,6 +247,11 @@ static AVX2: Menu = menu! { pulp::x86::V3;
 
 #[cfg(target_arch = "x86_64")]
 static AVX512: Menu = menu! { pulp::x86::V4;
+    1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28;
+    2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+    3: 1 2 3 4 5 6 7 8 9;
+    4: 1 2 3 4 5 6;
+    planes:
     1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28;
     2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
     3: 1 2 3 4 5 6 7 8 9;
@@ -248,7 +273,7 @@ static NEON: Menu = menu! { pulp::aarch64::Neon;
 /// What stands for the menu of an ISA that this build is not for.
 macro_rules! absent {
     ($($menu:ident)*) => { $(static $menu: Menu =
-        Menu { rows: &[], line: &[], half_rows: &[], half_line: &[], pack: None };)* };
+        Menu { rows: &[], line: &[], planes: &[], half_rows: &[], half_line: &[], pack: None };)* };
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -2,7 +2,7 @@
 
 use crate::drive::{Destination, Run, Task, Unit, row_pitch};
 use crate::epilogue::{self, Pass};
-use crate::micro::{End, Offsets, Staged, Tile, unstage};
+use crate::micro::{End, LINE, Offsets, PLANES, ROWS, Staged, Tile, unstage};
 use crate::panels::Panel;
 use crate::pixels::{Even, Pitches, Place};
 use crate::{Activation, Family, Shape};
@@ -90,7 +90,11 @@ impl Run<'_> {
                     (self.input[input + unit.span.input..].as_ptr(), pixel, channel)
                 }
             };
-            let in_rows = self.kernel.family() == Family::Outputs && (adjacent || x_pixel != 1);
+            let form = match self.kernel.family() {
+                Family::Outputs if x_channel == 1 => ROWS,
+                Family::Outputs if x_pixel != 1 => PLANES,
+                _ => LINE,
+            };
             let at = if average { 0 } else { goal.output + output.at.at(unit.place) };
             debug_assert!(average || at < destination.output.len);
             // SAFETY: `at` is an element of the output, and of a residual that lies alike.
@@ -169,8 +173,8 @@ impl Run<'_> {
                 }
             };
             let half = (vectors * lanes - wanted) * 2 >= lanes;
-            let half = half.then(|| self.kernel.half_tile(rows, vectors, in_rows)).flatten();
-            let compute = half.unwrap_or_else(|| self.kernel.tile(rows, vectors, in_rows));
+            let half = half.then(|| self.kernel.half_tile(rows, vectors, form)).flatten();
+            let compute = half.unwrap_or_else(|| self.kernel.tile(rows, vectors, form));
             // SAFETY: the spans and panels lie inside the tensors (or the buffer) by
             // construction, so every element that the tile addresses does; packed operands are
             // whole panels. The pass and the sums are of the same elements.

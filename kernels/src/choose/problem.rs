@@ -51,7 +51,8 @@ impl Problem {
         let input = &self.pixels.input;
         match kernel.family() {
             Family::Outputs => {
-                input.channel == 1 || input.pixel == 1 || self.run_both >= WORTH_A_TILE
+                let planes = kernel.reads_planes() && self.run_both >= WORTH_A_TILE;
+                input.channel == 1 || input.pixel == 1 || planes
             }
             Family::Pixels => input.pixel == 1 && self.run_both >= kernel.isa().lanes(),
         }

@@ -79,7 +79,7 @@ impl TileCosts {
 mod tests {
     use super::*;
     use crate::kernels;
-    use crate::micro::{Offsets, Tile};
+    use crate::micro::{LINE, Offsets, ROWS, Tile};
     use std::hint::black_box;
     use std::time::Instant;
 
@@ -129,7 +129,7 @@ mod tests {
                             continue;
                         }
                         done.push((kernel.isa(), vectors, rows, form));
-                        let function = kernel.tile(rows, vectors, form);
+                        let function = kernel.tile(rows, vectors, if form { ROWS } else { LINE });
                         let mut least = [f64::INFINITY; 2];
                         for _ in 0..15 {
                             let cycle = cycle().min(cycle());

@@ -18,10 +18,9 @@
 //! (`HALF`): half the lanes of its accumulator are the one's, half the other's, and it takes one
 //! multiply-add for both. 24 outputs then cost one and a half vectors, not two.
 //!
-//! Departures from the sketch: the `M` values come either from `M` rows (`ROWS`: a fixed pitch apart,
-//! which NHWC pixels are, consecutive inputs adjacent, and every second pixel of an NCHW plane,
-//! consecutive inputs a plane apart) or from one packed or channel-major line (`LINE`: adjacent, a
-//! step apart); and the finished tile goes out directly when all its lanes
+//! Departures from the sketch: the `M` values come from `M` rows (`ROWS`: NHWC pixels, a fixed pitch
+//! apart, consecutive inputs adjacent), from one packed or channel-major line (`LINE`: adjacent, a step
+//! apart) or from planes (`PLANES`: a fixed pitch apart, a step apart, as every second pixel of NCHW); and the finished tile goes out directly when all its lanes
 //! are wanted in memory order, else through [`finish`].
 //!
 //! Limits: `M·V + V + 1` vectors must fit in the register file (32 on AVX-512 and NEON, 16 on
@@ -45,10 +44,10 @@ use pulp::{NullaryFnOnce, Simd};
 pub(crate) struct Tile {
     /// Steps of the reduction.
     pub(crate) depth: usize,
-    /// First broadcast value; value `i` of step `s` is `a[i·a_row + s·a_step]` in the `ROWS` form
-    /// and `a[i + s·a_step]` in the `LINE` form.
+    /// First broadcast value; value `i` of step `s` is `a[i·a_row + s]` in the `ROWS` form,
+    /// `a[i + s·a_step]` in the `LINE` form and `a[i·a_row + s·a_step]` in the `PLANES` form.
     pub(crate) a: *const f32,
-    /// Between rows; of no meaning in a line.
+    /// Between values of a step.
     pub(crate) a_row: usize,
     /// Between steps.
     pub(crate) a_step: usize,
@@ -80,10 +79,22 @@ pub(crate) struct Tile {
     pub(crate) hi: f32,
 }
 
+impl Tile {
+    /// Whether all of so many lanes are wanted, adjacent in memory.
+    #[inline(always)]
+    fn is_whole(&self, lanes: usize) -> bool {
+        self.lanes == lanes && matches!(self.y_lanes, Offsets::Adjacent)
+    }
+}
+
 /// Where the `M` broadcast values of a step lie.
-pub(crate) const ROWS: bool = true;
-/// Where the `M` broadcast values of a step lie.
-pub(crate) const LINE: bool = false;
+pub(crate) type Form = u8;
+/// Each in a row of its own.
+pub(crate) const ROWS: Form = 0;
+/// Side by side.
+pub(crate) const LINE: Form = 1;
+/// Apart, and the next step's elsewhere.
+pub(crate) const PLANES: Form = 2;
 
 /// Whether two rows share the last vector.
 pub(crate) const HALF: bool = true;
@@ -118,16 +129,16 @@ pub(crate) unsafe fn tile<
     S: Vector,
     const M: usize,
     const V: usize,
-    const FORM: bool,
+    const FORM: Form,
     const SHARED: bool,
 >(
     t: &Tile,
 ) {
-    struct Call<'a, S, const M: usize, const V: usize, const FORM: bool, const SHARED: bool>(
+    struct Call<'a, S, const M: usize, const V: usize, const FORM: Form, const SHARED: bool>(
         S,
         &'a Tile,
     );
-    impl<S: Vector, const M: usize, const V: usize, const FORM: bool, const SHARED: bool>
+    impl<S: Vector, const M: usize, const V: usize, const FORM: Form, const SHARED: bool>
         NullaryFnOnce for Call<'_, S, M, V, FORM, SHARED>
     {
         type Output = ();
@@ -149,7 +160,7 @@ unsafe fn compute<
     S: Vector,
     const M: usize,
     const V: usize,
-    const FORM: bool,
+    const FORM: Form,
     const SHARED: bool,
 >(
     simd: S,
@@ -198,12 +209,11 @@ unsafe fn compute<
     let next_vectors =
         if t.start_by_row { pixels * (V * lanes + CACHE_LINE - 1) } else { weights * t.b_step };
     let (next, next_step) = match (FORM, t.start_by_row) {
-        // As many rows of adjacent inputs as there are steps to ask for them in.
-        (ROWS, _) if t.a_step == 1 => (t.a.wrapping_add((pixels * M).wrapping_mul(t.a_row)), M),
-        // The cache line of the last of the next `M` also has the first, or these reach it.
-        (ROWS, _) => (t.a.wrapping_add((pixels * (2 * M - 1)).wrapping_mul(t.a_row)), t.a_step),
+        (ROWS, _) => (t.a.wrapping_add((pixels * M).wrapping_mul(t.a_row)), M),
         (LINE, true) => (t.a.wrapping_add(weights * t.a_step), t.a_step),
+        // The cache line of the last of the next `M` also has the first, or these reach it.
         (LINE, false) => (t.a.wrapping_add(pixels * (2 * M - 1)), t.a_step),
+        _ => (t.a.wrapping_add((pixels * (2 * M - 1)).wrapping_mul(t.a_row)), t.a_step),
     };
     // A tall tile of one vector's width loads about as often as it multiplies: it has none to spare.
     let tall = const { V == 1 && M >= 24 };
@@ -212,16 +222,15 @@ unsafe fn compute<
     // Stores that all wait for the last step hold up the multiply-adds behind them: on Zen 5, 28 of
     // 512 bits a cycle each. So the last steps are done for half of the rows first, and what these
     // come to goes out while the others are at it.
-    let halves = const { S::F32_LANES == 16 && !SHARED && M * V >= 24 };
+    let large = const { S::F32_LANES == 16 && !SHARED && M * V >= 24 };
+    let halves = large && t.is_whole(V * lanes);
     let split = const { M.div_ceil(2) };
-    let adjacent = matches!(t.y_lanes, Offsets::Adjacent);
-    let whole = adjacent && t.lanes == V * lanes;
-    let last = if halves && whole { t.depth.min(LAST) } else { 0 };
+    let last = if halves { t.depth.min(LAST) } else { 0 };
     for _ in last..t.depth {
         // SAFETY: by contract, as for the steps below.
         unsafe { at.run::<S, M, V, FORM, SHARED>(simd, t, 0..M, &mut acc, &mut pairs, ahead) };
     }
-    if halves && whole {
+    if halves {
         let mut again = at;
         for _ in 0..last {
             // SAFETY: as above.
@@ -247,11 +256,11 @@ unsafe fn compute<
             row[own] = simd.half(pairs[M / 2], false);
         }
     }
-    if whole {
-        let rest = if halves { split..M } else { 0..M };
+    if t.is_whole(V * lanes) {
+        let rest = if large { split..M } else { 0..M };
         // SAFETY: all V·L elements of these rows are the caller's, lanes adjacent.
         unsafe { store_whole(simd, &mut acc, rest, t) };
-    } else if S::MASKS && adjacent {
+    } else if S::MASKS && matches!(t.y_lanes, Offsets::Adjacent) {
         // SAFETY: the M × `lanes` elements are the caller's, lanes adjacent.
         unsafe { store_masked(simd, &acc, t) };
     } else {
@@ -290,7 +299,7 @@ impl Step {
         S: Vector,
         const M: usize,
         const V: usize,
-        const FORM: bool,
+        const FORM: Form,
         const SHARED: bool,
     >(
         &mut self,
@@ -320,7 +329,7 @@ impl Step {
         let mut even = simd.splat_f32s(0.0);
         for i in rows {
             // SAFETY: value `i` of this step, readable by contract.
-            let value = unsafe { *self.a.add(if FORM == ROWS { i * t.a_row } else { i }) };
+            let value = unsafe { *self.a.add(if FORM == LINE { i } else { i * t.a_row }) };
             let value = simd.splat_f32s(value);
             for (sum, vector) in acc[i][..own].iter_mut().zip(&vectors) {
                 *sum = simd.mul_add_f32s(value, *vector, *sum);
@@ -337,7 +346,7 @@ impl Step {
         }
         // Past the last step these may leave the buffers, so they are moved without a claim to
         // stay inside; they are not read again.
-        self.a = self.a.wrapping_add(t.a_step);
+        self.a = self.a.wrapping_add(if FORM == ROWS { 1 } else { t.a_step });
         self.b = self.b.wrapping_add(t.b_step);
     }
 }
