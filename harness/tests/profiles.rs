@@ -108,7 +108,7 @@ fn what_is_predicted_says_so() {
     let output = predict.args(["predict", "--cpu", "zen2", "--kernel", "6x16"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("avx2 6x16 rows") && text.contains("predicted, not measured"), "{text}");
-    assert!(!text.contains("3x24") && !text.contains("haswell"), "{text}");
+    assert!(!text.contains("4x24") && !text.contains("haswell"), "{text}");
     let unknown = pick(None, &["--cpu", "z80"]);
     assert_eq!(unknown.status.code(), Some(2));
 }

@@ -182,10 +182,10 @@ registry! {
     "f32-neon-pl-6x16"    Neon   Pixels   6 4 NEON;
     "f32-avx2-ol-12x8"    Avx2   Outputs 12 1 AVX2;
     "f32-avx2-ol-6x16"    Avx2   Outputs  6 2 AVX2;
-    "f32-avx2-ol-3x24"    Avx2   Outputs  3 3 AVX2;
+    "f32-avx2-ol-4x24"    Avx2   Outputs  4 3 AVX2;
     "f32-avx2-pl-12x8"    Avx2   Pixels  12 1 AVX2;
     "f32-avx2-pl-6x16"    Avx2   Pixels   6 2 AVX2;
-    "f32-avx2-pl-3x24"    Avx2   Pixels   3 3 AVX2;
+    "f32-avx2-pl-4x24"    Avx2   Pixels   4 3 AVX2;
     "f32-avx512-ol-28x16" Avx512 Outputs 28 1 AVX512;
     "f32-avx512-ol-14x32" Avx512 Outputs 14 2 AVX512;
     "f32-avx512-ol-9x48"  Avx512 Outputs  9 3 AVX512;
@@ -235,14 +235,14 @@ static SCALAR: Menu = menu! { pulp::Scalar;
 static AVX2: Menu = menu! { pulp::x86::V3;
     1: 1 2 3 4 5 6 7 8 9 10 11 12;
     2: 1 2 3 4 5 6;
-    3: 1 2 3;
+    3: 1 2 3 4;
     planes:
     1: 1 2 3 4 5 6 7 8 9 10 11 12;
     2: 1 2 3 4 5 6;
-    3: 1 2 3;
+    3: 1 2 3 4;
     halves:
     2: 1 2 3 4 5 6;
-    3: 1 2 3;
+    3: 1 2 3 4;
 };
 
 #[cfg(target_arch = "x86_64")]
