@@ -1,15 +1,15 @@
-//! The same work on every thread of a pool, begun at the same moment.
+//! The same work on every thread of a pool, started at the same moment.
 
 use crate::measure::{Clock, Monotonic};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Does `work` on each thread of the pool that it is called in, on a state that the thread made for itself with `make`,
-/// `repeats` times over, and returns what each repeat took, ns: from the start of the first thread
-/// to the end of the last.
+/// Does `work` on each thread of the pool that it is called in, on a state that the thread made for
+/// itself with `make`, `repeats` times over, and returns what each repeat took, ns: from the start
+/// of the first thread to the end of the last.
 ///
 /// A barrier of the operating system would wake the threads tens of microseconds apart; this one
 /// spins.
-pub(crate) fn lockstep<S>(
+pub(super) fn lockstep<S>(
     repeats: usize,
     make: impl Fn(usize) -> S + Sync,
     work: impl Fn(&mut S) + Sync,

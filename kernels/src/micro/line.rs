@@ -82,8 +82,8 @@ fn copy<S: Vector>(simd: S, p: &Line<'_>, to: &mut [f32]) {
     }
 }
 
-/// Channels that are asked for ahead: of a plane a line has a few hundred bytes, too few for hardware
-/// prefetchers to make out.
+/// Channels that are asked for ahead: of a plane a line has a few hundred bytes, too few for the
+/// hardware to fetch ahead.
 const AHEAD: usize = 32;
 
 /// Asks for the pixels of a channel.

@@ -19,9 +19,10 @@
 //! multiply-add for both. 24 outputs then cost one and a half vectors, not two.
 //!
 //! Departures from the sketch: the `M` values come from `M` rows (`ROWS`: NHWC pixels, a fixed pitch
-//! apart, consecutive inputs adjacent), from one packed or channel-major line (`LINE`: adjacent, a step
-//! apart) or from planes (`PLANES`: a fixed pitch apart, a step apart, as every second pixel of NCHW); and the finished tile goes out directly when all its lanes
-//! are wanted in memory order, else through [`finish`].
+//! apart, consecutive inputs adjacent), from one packed or channel-major line (`LINE`: adjacent, a
+//! step apart) or from planes (`PLANES`: a fixed pitch apart and a step apart, as every second pixel
+//! of NCHW is); the finished tile goes out directly when all its lanes are wanted in memory order,
+//! else through [`finish`]; and of large tiles one half of the rows ends before the other.
 //!
 //! Limits: `M·V + V + 1` vectors must fit in the register file (32 on AVX-512 and NEON, 16 on
 //! AVX2), and `M·V` must cover latency × pipes of the multiply-add (8 on most cores).
@@ -104,8 +105,8 @@ pub(crate) const WHOLE: bool = false;
 /// Steps that weights are asked for ahead: about a thousand cycles, memory's latency twice over.
 const AHEAD: usize = 64;
 
-/// Steps that the halves of a tile's rows do one after the other, so that one's stores go out during
-/// the other's: 28 stores in 7 × 8 cycles.
+/// Steps that the halves of a tile's rows do one after the other, so that the stores of one go out
+/// during those of the other: of 8 to 48, 24 and 32 were measured to serve best.
 const LAST: usize = 24;
 
 /// Elements that one prefetch brings, on the CPUs that have one here.
@@ -215,13 +216,13 @@ unsafe fn compute<
         (LINE, false) => (t.a.wrapping_add(pixels * (2 * M - 1)), t.a_step),
         _ => (t.a.wrapping_add((pixels * (2 * M - 1)).wrapping_mul(t.a_row)), t.a_step),
     };
-    // A tall tile of one vector's width loads about as often as it multiplies: it has none to spare.
+    // A tall tile of one vector's width loads about as often as it multiplies: none to spare.
     let tall = const { V == 1 && M >= 24 };
     let ahead = (!tall).then_some(Ahead { vectors: next_vectors, step: next_step });
     let mut at = Step { a: t.a, b: t.b, next };
-    // Stores that all wait for the last step hold up the multiply-adds behind them: on Zen 5, 28 of
-    // 512 bits a cycle each. So the last steps are done for half of the rows first, and what these
-    // come to goes out while the others are at it.
+    // Stores that all wait for the last step hold up the multiply-adds behind them: on Zen 5, those
+    // of 512 bits by about a cycle each. So the last steps are done for half of the rows first, and
+    // what these come to goes out while the others are at it.
     let large = const { S::F32_LANES == 16 && !SHARED && M * V >= 24 };
     let halves = large && t.is_whole(V * lanes);
     let split = const { M.div_ceil(2) };
