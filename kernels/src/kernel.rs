@@ -208,67 +208,71 @@ pub(crate) struct Menu {
     pack: Option<LineFn>,
 }
 
-/// The menu of one ISA: for each count of vectors, the counts of rows.
+/// The tiles of one form: for each count of vectors, the counts of rows.
+macro_rules! tiles {
+    ($token:ty, $form:ident, $shared:ident, {$($vectors:literal: $($rows:literal)*;)*}) => {
+        &[$(&[$(tile::<$token, $rows, $vectors, $form, $shared>),*]),*]
+    };
+}
+
+/// The menu of one ISA, on x86 with tiles that read planes and with halves.
 macro_rules! menu {
-    ($token:ty; $($vectors:literal: $($rows:literal)*;)*
-     $(planes: $($plane_vectors:literal: $($plane_rows:literal)*;)*)?
-     $(halves: $($half_vectors:literal: $($half_rows:literal)*;)*)?) => {
+    ($token:ty, $sizes:tt) => {
         Menu {
-            rows: &[$(&[$(tile::<$token, $rows, $vectors, ROWS, WHOLE>),*]),*],
-            line: &[$(&[$(tile::<$token, $rows, $vectors, LINE, WHOLE>),*]),*],
-            planes: &[$($(&[$(tile::<$token, $plane_rows, $plane_vectors, PLANES, WHOLE>),*]),*)?],
-            half_rows: &[$($(&[$(tile::<$token, $half_rows, $half_vectors, ROWS, HALF>),*]),*)?],
-            half_line: &[$($(&[$(tile::<$token, $half_rows, $half_vectors, LINE, HALF>),*]),*)?],
+            rows: tiles!($token, ROWS, WHOLE, $sizes),
+            line: tiles!($token, LINE, WHOLE, $sizes),
+            planes: &[],
+            half_rows: &[],
+            half_line: &[],
             pack: Some(line::<$token>),
+        }
+    };
+    ($token:ty, $sizes:tt, halves: $halves:tt) => {
+        Menu {
+            planes: tiles!($token, PLANES, WHOLE, $sizes),
+            half_rows: tiles!($token, ROWS, HALF, $halves),
+            half_line: tiles!($token, LINE, HALF, $halves),
+            ..menu!($token, $sizes)
         }
     };
 }
 
-static SCALAR: Menu = menu! { pulp::Scalar;
+static SCALAR: Menu = menu!(pulp::Scalar, {
     1: 1 2 3 4;
     2: 1 2 3 4;
     3: 1 2 3 4;
     4: 1 2 3 4;
-};
+});
 
 #[cfg(target_arch = "x86_64")]
-static AVX2: Menu = menu! { pulp::x86::V3;
+static AVX2: Menu = menu!(pulp::x86::V3, {
     1: 1 2 3 4 5 6 7 8 9 10 11 12;
     2: 1 2 3 4 5 6;
     3: 1 2 3 4;
-    planes:
-    1: 1 2 3 4 5 6 7 8 9 10 11 12;
+}, halves: {
     2: 1 2 3 4 5 6;
     3: 1 2 3 4;
-    halves:
-    2: 1 2 3 4 5 6;
-    3: 1 2 3 4;
-};
+});
 
 #[cfg(target_arch = "x86_64")]
-static AVX512: Menu = menu! { pulp::x86::V4;
+static AVX512: Menu = menu!(pulp::x86::V4, {
     1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28;
     2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
     3: 1 2 3 4 5 6 7 8 9;
     4: 1 2 3 4 5 6;
-    planes:
-    1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28;
+}, halves: {
     2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
     3: 1 2 3 4 5 6 7 8 9;
     4: 1 2 3 4 5 6;
-    halves:
-    2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
-    3: 1 2 3 4 5 6 7 8 9;
-    4: 1 2 3 4 5 6;
-};
+});
 
 #[cfg(target_arch = "aarch64")]
-static NEON: Menu = menu! { pulp::aarch64::Neon;
+static NEON: Menu = menu!(pulp::aarch64::Neon, {
     1: 1 2 3 4 5 6 7 8;
     2: 1 2 3 4 5 6 7 8;
     3: 1 2 3 4 5 6 7 8;
     4: 1 2 3 4 5 6;
-};
+});
 
 /// What stands for the menu of an ISA that this build is not for.
 macro_rules! absent {

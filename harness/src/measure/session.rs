@@ -20,6 +20,9 @@ const LONG_RUN_NS: f64 = 100e6;
 /// How long threads are waited for that spin on after their work.
 const LONGEST_SPIN: Duration = Duration::from_millis(100);
 
+/// How often a sample is taken again, at most.
+const MOST_AGAIN: usize = 8;
+
 /// Tells when a sample on several threads is to be taken again.
 pub trait Cores: Send {
     /// Whether the threads of the current rayon pool, each on a CPU of its own, still share a core.
@@ -158,14 +161,17 @@ impl Session {
 
     /// Takes one sample.
     fn sample(&mut self, racer: &mut Racer<'_, '_>) -> Result<(), Refusal> {
-        while !self.try_sample(racer)? {
+        for _ in 0..MOST_AGAIN {
+            if self.try_sample(racer, false)? {
+                return Ok(());
+            }
             self.again += 1;
         }
-        Ok(())
+        self.try_sample(racer, true).map(|_| ())
     }
 
-    /// Takes one sample, and says whether it can be kept.
-    fn try_sample(&mut self, racer: &mut Racer<'_, '_>) -> Result<bool, Refusal> {
+    /// Takes one sample, and says whether it was kept, as the `last` is in any case.
+    fn try_sample(&mut self, racer: &mut Racer<'_, '_>, last: bool) -> Result<bool, Refusal> {
         if parallel() {
             // Of the contender before: not every peer's threads can be told to stop.
             wait_for_others(LONGEST_SPIN);
@@ -189,7 +195,7 @@ impl Session {
         let ns = self.time(racer, racer.iterations)?;
         let end = self.clock.now();
         let mut shared = false;
-        if let (Some(cores), Some(_)) = (&mut self.cores, &apart) {
+        if let (Some(cores), Some(_), false) = (&mut self.cores, &apart, last) {
             shared = cores.were_shared();
         }
         drop(apart);
@@ -488,6 +494,24 @@ mod tests {
         assert!(samples.ns.iter().all(|ns| *ns == 1_000.0), "{:?}", samples.ns);
         assert_eq!(session.taken_again(), 2);
         assert_eq!(*asked.lock().unwrap() as usize, samples.ns.len() + 2);
+    }
+
+    #[test]
+    fn a_sample_is_not_taken_again_for_ever() {
+        struct Always;
+        impl Cores for Always {
+            fn were_shared(&mut self) -> bool {
+                true
+            }
+        }
+        let bench = Bench::new(Settings { cache: Cache::Cold, ..settings() });
+        let mut session =
+            Session::with(bench.settings.clone(), Box::new(bench.clock.clone()), None);
+        session.cores = Some(Box::new(Always));
+        let results = session.measure(&mut [bench.steady("a", 10_000)], &Silent);
+        let samples = results[0].as_ref().unwrap().ns.len();
+        assert_eq!(session.taken_again() as usize, samples * MOST_AGAIN);
+        assert!(samples >= bench.settings.min_rounds);
     }
 
     #[test]
