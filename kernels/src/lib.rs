@@ -9,43 +9,33 @@
 //! [`reference()`], subnormals, infinities and signed zeros included; a NaN is a NaN, its payload
 //! unspecified. A host's flush-to-zero or rounding mode changes nothing and is left as it was.
 
-mod activation;
-mod bound;
-mod branch;
+// The rooms, each importing only from those above it (`scripts/module-graph` checks that).
 mod choose;
 mod cpu;
-mod curves;
-mod drive;
-mod environment;
-mod epilogue;
-mod error;
-mod isa;
-mod kernel;
-mod layer;
-mod memory;
+mod cut;
+mod describe;
 mod micro;
-mod panels;
-mod parameters;
-mod pixels;
+mod pack;
 mod plan;
-mod profile;
 mod reference;
-mod siblings;
-mod text;
-mod tiles;
-mod view;
+mod run;
 
-pub use activation::Activation;
-pub use choose::{Basis, Candidate, Candidates, Split};
+pub use choose::candidate::{Basis, Candidate, Candidates};
+pub use choose::profile::{Measured, Profile, ProfileError};
 pub use cpu::Cpu;
-pub use drive::Blocking;
-pub use error::Error;
-pub use isa::Isa;
-pub use kernel::{Family, Kernel, kernels};
-pub use layer::{Interior, Layer, Layout, Padding, Shape};
-pub use parameters::{BatchNorm, Parameters, fold_batch_norm};
-pub use plan::{PackedWeights, Plan, PlanOptions, Pool, convolve};
-pub use profile::{Measured, Mode, Profile, ProfileError};
+pub use cut::blocking::Blocking;
+pub use cut::split::Split;
+pub use describe::activation::Activation;
+pub use describe::batch_norm::{BatchNorm, fold_batch_norm};
+pub use describe::error::Error;
+pub use describe::layer::{Interior, Layer, Layout, Padding, Shape};
+pub use describe::parameters::Parameters;
+pub use describe::view::{View, Views};
+pub use micro::isa::Isa;
+pub use micro::registry::{Family, Kernel, kernels};
+pub use plan::options::{Mode, PlanOptions, Sharing};
+pub use plan::packed::PackedWeights;
+pub use plan::siblings::{Branch, Siblings};
+pub use plan::{Plan, convolve};
 pub use reference::{reference, reference_of};
-pub use siblings::{Branch, Sharing, Siblings};
-pub use view::{View, Views};
+pub use run::pool::Pool;

@@ -4,17 +4,25 @@
 //! reads what `pointwise tune --regret --truth FILE` measured; `POINTWISE_FIT=ROUNDS` improves the
 //! coefficients, and `POINTWISE_CHECK=FILE:…` judges them on layers that were not fitted to.
 
-use super::model::Model;
-use super::problem::Problem;
-use super::split::Split;
-use super::terms::Terms;
+use crate::choose::price::Price;
+use crate::choose::problem::Problem;
+use crate::choose::profile::{Measured, Profile};
+use crate::choose::terms::Terms;
 use crate::cpu::Cpu;
-use crate::profile::{Measured, Profile};
-use crate::{Blocking, Kernel};
+use crate::cut::Cut;
+use crate::cut::blocking::Blocking;
+use crate::cut::outlet::{Outlet, dense};
+use crate::cut::panels::Panels;
+use crate::cut::pixels::Pixels;
+use crate::cut::split::Split;
+use crate::describe::layer::Layer;
+use crate::micro::registry::Kernel;
 
 struct Layers {
     text: String,
-    problem: Problem,
+    layer: Layer,
+    pixels: Pixels,
+    outlet: Outlet,
     candidates: Vec<Tried>,
     threads: usize,
 }
@@ -25,6 +33,15 @@ struct Tried {
     blocking: Blocking,
     split: Split,
     ns: f64,
+}
+
+fn estimate(m: &Layers, tried: &Tried, cpu: &Cpu, terms: &Terms) -> f64 {
+    let Tried { kernel, blocking, split, .. } = *tried;
+    let panels = &Panels::new(core::iter::once(&m.layer), kernel);
+    let (pixels, outlets) = (&m.pixels, core::slice::from_ref(&m.outlet));
+    let problem = &Problem::new(&m.layer, pixels);
+    let cut = Cut { kernel, blocking, pixels, outlets, panels };
+    Price { problem, cpu, terms, cut }.cycles(split)
 }
 
 /// Nanoseconds of a cycle, near enough: only ratios of estimates count.
@@ -41,8 +58,16 @@ fn read(files: &str) -> Vec<Layers> {
             let last = all.len().checked_sub(1).filter(|last| is(&all[*last]));
             let at = last.or_else(|| all.iter().position(is));
             let at = at.unwrap_or_else(|| {
-                let (problem, _) = super::decide::dense(&m.layer).unwrap();
-                all.push(Layers { text, problem, candidates: Vec::new(), threads: m.threads });
+                let (pixels, outlet) = dense(&m.layer).unwrap();
+                let layer = m.layer;
+                all.push(Layers {
+                    text,
+                    layer,
+                    pixels,
+                    outlet,
+                    candidates: Vec::new(),
+                    threads: m.threads,
+                });
                 all.len() - 1
             });
             let Measured { kernel, blocking, split, ns, .. } = *m;
@@ -59,13 +84,10 @@ fn judge(m: &Layers, cpu: &Cpu, terms: &Terms) -> (usize, usize, f64, f64) {
         .min_by(|a, b| m.candidates[*a].ns.total_cmp(&m.candidates[*b].ns))
         .unwrap();
     let least = m.candidates[best].ns;
-    let estimate = |tried: &Tried| {
-        let Tried { kernel, blocking, split, .. } = *tried;
-        Model { problem: &m.problem, cpu, terms, kernel, blocking }.cycles(split)
-    };
     let (mut pick, mut low) = (0, f64::INFINITY);
     let (mut logs, mut squares, mut count) = (0.0, 0.0, 0.0);
-    let estimates: Vec<f64> = m.candidates.iter().map(estimate).collect();
+    let estimates: Vec<f64> =
+        m.candidates.iter().map(|tried| estimate(m, tried, cpu, terms)).collect();
     for (i, (candidate, cycles)) in m.candidates.iter().zip(&estimates).enumerate() {
         if *cycles < low {
             (pick, low) = (i, *cycles);
@@ -108,8 +130,7 @@ fn report(all: &[Layers], cpu: &Cpu, terms: &Terms, worst: usize) {
                 let regret = m.candidates[pick].ns / m.candidates[best].ns;
                 let show = |i: usize| {
                     let Tried { kernel, blocking, split, ns } = m.candidates[i];
-                    let model = Model { problem: &m.problem, cpu, terms, kernel, blocking };
-                    let estimate = model.cycles(split) * CYCLE;
+                    let estimate = estimate(m, &m.candidates[i], cpu, terms) * CYCLE;
                     let pack = if blocking.pack { "packed" } else { "direct" };
                     let (pixels, panels) = (split.pixels, split.panels);
                     let units = blocking.units;
@@ -155,13 +176,6 @@ fn fit() {
         let mut out = String::new();
         for m in &all {
             for t in &m.candidates {
-                let model = Model {
-                    problem: &m.problem,
-                    cpu: &cpu_now,
-                    terms: &terms,
-                    kernel: t.kernel,
-                    blocking: t.blocking,
-                };
                 out += &format!(
                     "{} {} {} {} {} {}x{} {:.0} {:.0}\n",
                     m.text,
@@ -172,7 +186,7 @@ fn fit() {
                     t.split.pixels,
                     t.split.panels,
                     t.ns,
-                    model.cycles(t.split) * CYCLE
+                    estimate(m, t, &cpu_now, &terms) * CYCLE
                 );
             }
         }

@@ -1,7 +1,7 @@
 //! Which CPU this is: the data file that matches it, with the cache sizes that it reports.
 
 use super::{Cpu, FILES};
-use crate::Isa;
+use crate::micro::isa::Isa;
 
 /// The CPU of this machine.
 pub(super) fn detect() -> Cpu {

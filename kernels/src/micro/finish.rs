@@ -1,8 +1,8 @@
 //! Finishing a tile that cannot be stored as it stands: lanes that are padding, or a result that
 //! lies across the lanes.
 
-use super::vector::End;
-use super::{Tile, Vector, load, store};
+use crate::micro::tile::{Tile, load, store};
+use crate::micro::vector::{End, Vector};
 use pulp::NullaryFnOnce;
 
 /// Where the lanes of a tile's result lie.

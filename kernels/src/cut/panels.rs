@@ -1,0 +1,161 @@
+//! Outputs, cut into the panels of tiles.
+
+use crate::cut::pixels::even_groups;
+use crate::describe::activation::Activation;
+use crate::describe::error::Error;
+use crate::describe::layer::Layer;
+use crate::micro::registry::{Family, Kernel};
+use core::ops::Range;
+
+/// How the outputs of each group are cut, and what a set of packed weights is packed for: plans
+/// with equal `Panels` share packed weights.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Panels {
+    pub(crate) family: Family,
+    /// Lanes of a vector; 1 when outputs are broadcast.
+    lanes: usize,
+    /// Vectors (outputs in lanes) or rows (pixels in lanes) of the widest panel.
+    most: usize,
+    /// Input channels of all groups.
+    c: usize,
+    pub(crate) groups: usize,
+    /// The outputs of each outlet.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// The outputs of one outlet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Part {
+    /// Output channels of all groups.
+    pub(crate) k: usize,
+    bias: bool,
+    pub(crate) slopes: bool,
+}
+
+/// The shape of a panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PanelShape {
+    /// The outlet that the outputs belong to.
+    pub(crate) outlet: usize,
+    /// Outputs.
+    pub(crate) outputs: usize,
+    /// Outputs, with those that only fill the last vector.
+    pub(crate) width: usize,
+}
+
+/// One panel of one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Panel {
+    pub(crate) shape: PanelShape,
+    /// First output, within the outlet's group.
+    pub(crate) first: usize,
+    /// First output, within the packed group.
+    pub(crate) at: usize,
+}
+
+impl core::fmt::Display for Panels {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Panels { lanes, most, c, groups, .. } = self;
+        write!(f, "c {c}, g {groups}, ")?;
+        for Part { k, bias, slopes } in &self.parts {
+            let bias = if *bias { "with" } else { "without" };
+            write!(f, "k {k} {bias} bias{}, ", if *slopes { " with slopes" } else { "" })?;
+        }
+        // Panels as wide but of other vectors are another packing.
+        write!(f, "{} in panels of {most}×{lanes}", self.family.name())
+    }
+}
+
+impl Panels {
+    /// For layers that read the same inputs in the same groups.
+    pub(crate) fn new<'a>(layers: impl Iterator<Item = &'a Layer>, kernel: &Kernel) -> Self {
+        let (lanes, most) = match kernel.family() {
+            Family::Outputs => (kernel.isa().lanes(), kernel.vectors()),
+            Family::Pixels => (1, kernel.rows()),
+        };
+        let mut panels =
+            Panels { family: kernel.family(), lanes, most, c: 0, groups: 1, parts: Vec::new() };
+        for layer in layers {
+            (panels.c, panels.groups) = (layer.c, layer.groups);
+            let slopes = layer.activation == Activation::Prelu;
+            panels.parts.push(Part { k: layer.k, bias: layer.bias, slopes });
+        }
+        panels
+    }
+
+    /// The shapes of a group's panels in their order, equal ones counted.
+    fn shapes(&self) -> impl Iterator<Item = (PanelShape, usize)> + '_ {
+        self.parts.iter().enumerate().flat_map(move |(outlet, part)| {
+            let outputs = part.k / self.groups;
+            let vectors = outputs.div_ceil(self.lanes);
+            let short = vectors * self.lanes - outputs;
+            let [large, small] = even_groups(vectors, self.most).map(|(vectors, count)| {
+                let width = vectors * self.lanes;
+                (PanelShape { outlet, outputs: width, width }, count)
+            });
+            // The last panel has the outputs that fill no whole vector.
+            let last = usize::from(short > 0);
+            let ragged = PanelShape { outputs: small.0.width.saturating_sub(short), ..small.0 };
+            [large, (small.0, small.1 - last), (ragged, last)]
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+        })
+    }
+
+    /// Calls `each` with every shape among those panels of a group whose numbers lie in `panels`,
+    /// and how many there are.
+    pub(crate) fn for_each_shape(
+        &self,
+        panels: Range<usize>,
+        mut each: impl FnMut(PanelShape, usize),
+    ) {
+        let mut first = 0;
+        for (shape, count) in self.shapes() {
+            let end = first + count;
+            let common = panels.end.min(end).saturating_sub(panels.start.max(first));
+            if common > 0 {
+                each(shape, common);
+            }
+            first = end;
+        }
+    }
+
+    /// The panels of each group.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]: a valid layer may have more than there is memory for a list of.
+    pub(crate) fn list(&self) -> Result<Vec<Panel>, Error> {
+        let mut panels = Vec::new();
+        let count = self.count();
+        panels
+            .try_reserve_exact(count)
+            .map_err(|_| Error::OutOfMemory { bytes: count.saturating_mul(size_of::<Panel>()) })?;
+        let (mut outlet, mut first, mut start) = (0, 0, 0);
+        for (shape, count) in self.shapes() {
+            if shape.outlet != outlet {
+                (outlet, first, start) = (shape.outlet, 0, start + first);
+            }
+            for _ in 0..count {
+                panels.push(Panel { shape, first, at: start + first });
+                first += shape.width;
+            }
+        }
+        Ok(panels)
+    }
+
+    /// How many panels a group has.
+    pub(crate) fn count(&self) -> usize {
+        let vectors = |part: &Part| (part.k / self.groups).div_ceil(self.lanes);
+        self.parts.iter().map(|part| vectors(part).div_ceil(self.most)).sum()
+    }
+
+    /// Outputs of a group, with those that only fill the last vectors of outlets.
+    pub(crate) fn padded(&self) -> usize {
+        self.parts.iter().map(|part| (part.k / self.groups).next_multiple_of(self.lanes)).sum()
+    }
+
+    /// Inputs of a group.
+    pub(crate) fn depth(&self) -> usize {
+        self.c / self.groups
+    }
+}

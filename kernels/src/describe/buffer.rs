@@ -1,0 +1,32 @@
+//! Lengths of a caller's slices, and buffers of our own that may not be had.
+
+use crate::describe::error::Error;
+
+/// A zeroed vector, or the error that says how many bytes could not be had.
+pub(crate) fn try_zeroed(len: usize) -> Result<Vec<f32>, Error> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(len)
+        .map_err(|_| Error::OutOfMemory { bytes: len.saturating_mul(size_of::<f32>()) })?;
+    v.resize(len, 0.0);
+    Ok(v)
+}
+
+/// Refuses a slice of another length.
+pub(crate) fn expect_len(what: &'static str, given: usize, needed: usize) -> Result<(), Error> {
+    if given == needed { Ok(()) } else { Err(Error::WrongLength { what, given, needed }) }
+}
+
+/// Refuses an optional slice that is given where the layer has none, or the reverse.
+pub(crate) fn expect_optional(
+    what: &'static str,
+    given: Option<&[f32]>,
+    wanted: bool,
+    needed: usize,
+) -> Result<(), Error> {
+    match given {
+        Some(given) if wanted => expect_len(what, given.len(), needed),
+        Some(_) => Err(Error::Unexpected { what }),
+        None if wanted => Err(Error::Missing { what }),
+        None => Ok(()),
+    }
+}

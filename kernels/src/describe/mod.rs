@@ -1,0 +1,13 @@
+//! What a layer is: sizes, layouts, epilogue, parameters, views of tensors, and the errors that
+//! say what does not fit.
+//!
+//! This room knows nothing of CPUs or kernels, and imports nothing from the other rooms.
+
+pub(crate) mod activation;
+pub(crate) mod batch_norm;
+pub(crate) mod buffer;
+pub(crate) mod error;
+pub(crate) mod layer;
+pub(crate) mod parameters;
+mod text;
+pub(crate) mod view;

@@ -1,0 +1,203 @@
+//! Packing pixels into lines: `[c][width]`, the form in which both families stream an input that
+//! does not lie that way.
+
+use crate::micro::isa::Isa;
+use crate::micro::tile::{CACHE_LINE, load, store};
+use crate::micro::vector::{End, Vector};
+use pulp::NullaryFnOnce;
+
+/// Evenly spaced pixels and where they go.
+#[derive(Clone, Copy)]
+pub(crate) struct PixelLine<'a> {
+    /// The input from the first pixel's first channel on.
+    pub(crate) from: &'a [f32],
+    /// Between channels of the input.
+    pub(crate) channel: usize,
+    /// Between pixels of the input.
+    pub(crate) pixel: usize,
+    /// Channels.
+    pub(crate) depth: usize,
+    /// Pixels.
+    pub(crate) count: usize,
+    /// Between lines of the destination.
+    pub(crate) width: usize,
+}
+
+/// Copies the pixels of a [`PixelLine`] to the first `count` places of each line of the slice.
+///
+/// # Safety
+/// The CPU has the ISA.
+pub(crate) unsafe fn pack_line(isa: Isa, pixels: &PixelLine<'_>, to: &mut [f32]) {
+    // SAFETY: by contract.
+    unsafe {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => line::<pulp::x86::V4>(pixels, to),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => line::<pulp::x86::V3>(pixels, to),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => line::<pulp::aarch64::Neon>(pixels, to),
+            _ => line::<pulp::Scalar>(pixels, to),
+        }
+    }
+}
+
+/// # Safety
+/// The CPU has the ISA of `S`.
+unsafe fn line<S: Vector>(p: &PixelLine<'_>, to: &mut [f32]) {
+    struct Call<'a, S>(S, &'a PixelLine<'a>, &'a mut [f32]);
+    impl<S: Vector> NullaryFnOnce for Call<'_, S> {
+        type Output = ();
+        #[inline(always)]
+        fn call(self) {
+            copy(self.0, self.1, self.2);
+        }
+    }
+    // SAFETY: the caller vouches that the ISA is available.
+    let simd = unsafe { S::assume_available() };
+    simd.call(Call(simd, p, to));
+}
+
+#[inline(always)]
+fn copy<S: Vector>(simd: S, p: &PixelLine<'_>, to: &mut [f32]) {
+    let PixelLine { from, channel, pixel, depth, count, width } = *p;
+    assert!(depth > 0 && count > 0 && count <= width);
+    assert!((depth - 1) * channel + (count - 1) * pixel < from.len());
+    assert!((depth - 1) * width + count <= to.len());
+    if pixel == 1 {
+        for (c, to) in (0..depth).zip(to.chunks_mut(width)) {
+            copy_adjacent::<S>(&from[c * channel..][..count], &mut to[..count]);
+        }
+    } else if channel == 1 && depth >= 8 && count >= 4 {
+        across(simd, p, to);
+    } else if channel == 1 {
+        for i in 0..count {
+            for (value, to) in
+                from[i * pixel..][..depth].iter().zip(to[i..].iter_mut().step_by(width))
+            {
+                *to = *value;
+            }
+        }
+    } else if pixel == 2 {
+        // The stride that networks have, which compilers would gather.
+        for (c, to) in (0..depth).zip(to.chunks_mut(width)) {
+            ask(simd, p, c + AHEAD);
+            copy_every_second(simd, &from[c * channel..][..2 * count - 1], &mut to[..count]);
+        }
+    } else {
+        for (c, to) in (0..depth).zip(to.chunks_mut(width)) {
+            ask(simd, p, c + AHEAD);
+            for (value, to) in from[c * channel..].iter().step_by(pixel).zip(&mut to[..count]) {
+                *to = *value;
+            }
+        }
+    }
+}
+
+/// Channels that are asked for ahead: of a plane a line has a few hundred bytes, too few for the
+/// hardware to fetch ahead.
+const AHEAD: usize = 32;
+
+/// Asks for the pixels of a channel.
+#[inline(always)]
+fn ask<S: Vector>(simd: S, p: &PixelLine<'_>, channel: usize) {
+    let first = p.from.as_ptr().wrapping_add(channel.wrapping_mul(p.channel));
+    for at in (0..p.count * p.pixel).step_by(CACHE_LINE) {
+        simd.prefetch(first.wrapping_add(at));
+    }
+}
+
+/// A copy without a call: of so few values the call would cost more than the copy. The last
+/// piece overlaps the one before it.
+#[inline(always)]
+fn copy_adjacent<S: Vector>(from: &[f32], to: &mut [f32]) {
+    let lanes = S::F32_LANES;
+    let count = from.len();
+    assert_eq!(count, to.len());
+    if lanes > 1 && count >= lanes {
+        for block in 0..count.div_ceil(lanes) {
+            let at = (block * lanes).min(count - lanes);
+            // SAFETY: at + lanes ≤ count, the length of both.
+            unsafe { store::<S>(to.as_mut_ptr().add(at), load::<S>(from.as_ptr().add(at))) };
+        }
+    } else if count >= 8 {
+        copy_pieces::<8>(from, to);
+    } else if count >= 4 {
+        copy_pieces::<4>(from, to);
+    } else {
+        for (from, to) in from.iter().zip(to) {
+            *to = *from;
+        }
+    }
+}
+
+/// `to[i] = from[2·i]`, where `from` ends with the last value wanted.
+#[inline(always)]
+fn copy_every_second<S: Vector>(simd: S, from: &[f32], to: &mut [f32]) {
+    let count = to.len();
+    assert_eq!(from.len() + 1, 2 * count);
+    if count >= 8 {
+        for block in 0..count.div_ceil(8) {
+            let at = (block * 8).min(count - 8);
+            // SAFETY: 2·at + 15 ≤ 2·count − 1, the length of `from`; at + 8 ≤ count.
+            unsafe { simd.every_second8(from.as_ptr().add(2 * at), to.as_mut_ptr().add(at)) };
+        }
+    } else if count >= 4 {
+        for at in [0, count - 4] {
+            // SAFETY: 2·at + 7 ≤ 2·count − 1; at + 4 ≤ count.
+            unsafe { simd.every_second4(from.as_ptr().add(2 * at), to.as_mut_ptr().add(at)) };
+        }
+    } else {
+        for (from, to) in from.iter().step_by(2).zip(to) {
+            *to = *from;
+        }
+    }
+}
+
+#[inline(always)]
+fn copy_pieces<const N: usize>(from: &[f32], to: &mut [f32]) {
+    let count = from.len();
+    for block in 0..count.div_ceil(N) {
+        let at = (block * N).min(count - N);
+        let mut piece = [0.0; N];
+        piece.copy_from_slice(&from[at..at + N]);
+        to[at..at + N].copy_from_slice(&piece);
+    }
+}
+
+/// Pixels whose channels are adjacent, transposed block by block; at least 8 channels and 4
+/// pixels.
+#[inline(always)]
+fn across<S: Vector>(simd: S, p: &PixelLine<'_>, to: &mut [f32]) {
+    let PixelLine { from, pixel, depth, count, width, .. } = *p;
+    if S::F32_LANES == 16 && depth >= 16 && count >= 16 {
+        // The last block of each direction moved back: what is copied twice is the same.
+        for c in (0..depth.div_ceil(16)).map(|block| (block * 16).min(depth - 16)) {
+            for i in (0..count.div_ceil(16)).map(|block| (block * 16).min(count - 16)) {
+                let from = from[i * pixel + c..].as_ptr();
+                let to = to[c * width + i..].as_mut_ptr();
+                // SAFETY: channels c..c + 16 of pixels i..i + 16, within what `copy` asserted.
+                unsafe { simd.transpose16(from, pixel, to, width) };
+            }
+        }
+        return;
+    }
+    let whole = count / 8 * 8;
+    for c in (0..depth.div_ceil(8)).map(|block| (block * 8).min(depth - 8)) {
+        for i in (0..whole).step_by(8) {
+            let (from, to) = (from[i * pixel + c..].as_ptr(), to[c * width + i..].as_mut_ptr());
+            // SAFETY: channels c..c + 8 of pixels i..i + 8, within what `copy` asserted.
+            unsafe { simd.transpose8(from, pixel, to, width, End::NONE) };
+        }
+        if whole < count {
+            for i in (0..(count - whole).div_ceil(4)).map(|b| (whole + b * 4).min(count - 4)) {
+                for c in [c, c + 4] {
+                    let from = from[i * pixel + c..].as_ptr();
+                    let to = to[c * width + i..].as_mut_ptr();
+                    // SAFETY: channels c..c + 4 of pixels i..i + 4, likewise.
+                    unsafe { simd.transpose4(from, pixel, to, width, End::NONE) };
+                }
+            }
+        }
+    }
+}

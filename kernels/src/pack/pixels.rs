@@ -1,0 +1,72 @@
+//! The pixels of a unit, packed as its tiles read them.
+
+use crate::cut::Cut;
+use crate::cut::pixels::Even;
+use crate::cut::units::Unit;
+use crate::pack::line::{PixelLine, pack_line};
+
+/// Pitch of packed rows of `depth` inputs: an odd number of cache lines, so that the rows of a
+/// tile never share one set of L1.
+pub(crate) fn row_pitch(depth: usize) -> usize {
+    (depth.div_ceil(16) | 1) * 16
+}
+
+/// Elements that a unit's packed input takes.
+pub(crate) fn packed_len(cut: &Cut<'_>, unit: &Unit) -> usize {
+    let depth = cut.depth();
+    if cut.reads_rows() { unit.shape.pixels * row_pitch(depth) } else { unit.shape.width * depth }
+}
+
+/// Packs the inputs of a unit that begin at element `first` of the input for its first pixel:
+/// rows of adjacent inputs [`row_pitch`] apart, or lines `[c][width]` with zeros in unused lanes.
+///
+/// # Safety
+/// The CPU has the ISA of the kernel.
+pub(crate) unsafe fn pack_unit(
+    cut: &Cut<'_>,
+    unit: &Unit,
+    input: &[f32],
+    first: usize,
+    to: &mut [f32],
+) {
+    if cut.reads_rows() {
+        pack_rows(cut, unit, input, first, to);
+    } else {
+        // SAFETY: by contract.
+        unsafe { pack_lines(cut, unit, input, first, to) };
+    }
+}
+
+fn pack_rows(cut: &Cut<'_>, unit: &Unit, input: &[f32], first: usize, to: &mut [f32]) {
+    let depth = cut.depth();
+    for (i, row) in to.chunks_exact_mut(row_pitch(depth)).enumerate() {
+        let at = first + cut.pixels.input.at(cut.pixels.place(unit.span.first + i));
+        row[..depth].copy_from_slice(&input[at..][..depth]);
+    }
+}
+
+/// # Safety
+/// As [`pack_unit`].
+unsafe fn pack_lines(cut: &Cut<'_>, unit: &Unit, input: &[f32], first: usize, to: &mut [f32]) {
+    let (pixels, width) = (cut.pixels, unit.shape.width);
+    let (from, end) = (unit.span.first, unit.span.first + unit.shape.pixels);
+    let mut done = 0;
+    for span in pixels.spans(from, end, Even::Both) {
+        let line = PixelLine {
+            from: &input[first + span.input..],
+            channel: pixels.input.channel,
+            pixel: pixels.input.pixel,
+            depth: cut.depth(),
+            count: span.count,
+            width,
+        };
+        // SAFETY: by contract.
+        unsafe { pack_line(cut.kernel.isa(), &line, &mut to[done..]) };
+        done += span.count;
+    }
+    if done < width {
+        for line in to.chunks_exact_mut(width) {
+            line[done..].fill(0.0);
+        }
+    }
+}

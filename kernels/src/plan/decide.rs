@@ -1,0 +1,118 @@
+//! From a caller's options to a bound choice.
+
+use crate::choose::candidate::{Basis, Question};
+use crate::choose::decide::ranked;
+use crate::choose::profile::{Profile, ProfileError};
+use crate::cpu::Cpu;
+use crate::cut::blocking::Blocking;
+use crate::describe::error::Error;
+use crate::describe::view::View;
+use crate::micro::isa::Isa;
+use crate::micro::registry::{Kernel, kernels};
+use crate::plan::bound::{Bound, Geometry, Wanted};
+use crate::plan::measure;
+use crate::plan::options::{Mode, PlanOptions};
+use crate::reference::float_environment::DefaultEnvironment;
+use std::sync::Arc;
+
+/// The most parts that work is cut into.
+const MOST_THREADS: usize = 1024;
+
+/// Chooses for layers that agree on everything about the input; and says why a profile that was
+/// asked for is not used.
+///
+/// # Errors
+/// Those of [`Plan::with_views`](crate::Plan::with_views).
+pub(crate) fn choose(
+    wanted: &[Wanted],
+    input: Option<View>,
+    options: &PlanOptions,
+) -> Result<(Bound, Option<ProfileError>), Error> {
+    // The estimates raise exceptions, which a host may have unmasked.
+    let _environment = DefaultEnvironment::enter();
+    let geometry = Geometry::new(wanted, input)?;
+    let options = options.with_environment()?;
+    let allowed = allowed(&options, Kernel::is_available)?;
+    let question = question(&geometry, &options, Cpu::host(), &allowed)?;
+    let (profile, why_not) = profile(&options);
+    let (ranked, mut basis) = ranked(&question, profile.as_deref());
+    let best = match options.mode {
+        Mode::ProfileOnly if basis != Basis::Measured => {
+            return Err(Error::NotInProfile { layer: geometry.layer.to_string() });
+        }
+        Mode::Measure if basis != Basis::Measured => {
+            basis = Basis::Measured;
+            Some(measure::best(&geometry.layer, options.threads, &ranked)?)
+        }
+        _ => ranked.first().copied(),
+    };
+    let best = best.ok_or(Error::BadSplit)?;
+    Ok((Bound::new(geometry, &best, basis, ranked.len())?, why_not))
+}
+
+/// What the options ask of a layer on a CPU.
+///
+/// # Errors
+/// [`Error::ZeroThreads`], [`Error::BadBlocking`].
+pub(crate) fn question<'a>(
+    geometry: &'a Geometry,
+    options: &PlanOptions,
+    cpu: &'a Cpu,
+    kernels: &'a [&'static Kernel],
+) -> Result<Question<'a>, Error> {
+    if options.threads == 0 {
+        return Err(Error::ZeroThreads);
+    }
+    if let Some(blocking) = options.blocking
+        && !(1..=Blocking::MOST_UNITS).contains(&blocking.units)
+    {
+        return Err(Error::BadBlocking { why: "a block has 1 to 64 pixel units" });
+    }
+    Ok(Question {
+        layer: &geometry.layer,
+        pixels: &geometry.pixels,
+        outlets: &geometry.outlets,
+        cpu,
+        kernels,
+        blocking: options.blocking,
+        split: options.split,
+        threads: options.threads.min(MOST_THREADS),
+    })
+}
+
+/// The profile that the options or the environment ask for, and why it is not used.
+pub(crate) fn profile(options: &PlanOptions) -> (Option<Arc<Profile>>, Option<ProfileError>) {
+    let asked = match &options.profile {
+        Some(profile) => Some(Ok(profile.clone())),
+        None => Profile::from_environment(),
+    };
+    match asked.map(|profile| profile.and_then(|p| p.check_host().map(|()| p))) {
+        None => (None, None),
+        Some(Ok(profile)) => (Some(profile), None),
+        Some(Err(error)) => (None, Some(error)),
+    }
+}
+
+/// The kernels that the options admit on a CPU that `runs` some of them.
+pub(crate) fn allowed(
+    options: &PlanOptions,
+    runs: impl Fn(&Kernel) -> bool,
+) -> Result<Vec<&'static Kernel>, Error> {
+    let admitted =
+        |kernel: &Kernel| runs(kernel) && options.isa.is_none_or(|cap| kernel.isa() <= cap);
+    if let Some(name) = &options.kernel {
+        let kernel = kernels()
+            .iter()
+            .find(|kernel| kernel.name() == name)
+            .ok_or_else(|| Error::UnknownKernel { name: name.clone() })?;
+        if !admitted(kernel) {
+            let needs = kernel.isa().needs();
+            return Err(Error::KernelUnavailable { name: name.clone(), needs });
+        }
+        return Ok(vec![kernel]);
+    }
+    let best: Vec<&Kernel> = kernels().iter().filter(|kernel| admitted(kernel)).collect();
+    // One lane is never the better choice where there are vectors.
+    let vectors = best.iter().any(|kernel| kernel.isa() != Isa::Scalar);
+    Ok(best.into_iter().filter(|kernel| !vectors || kernel.isa() != Isa::Scalar).collect())
+}

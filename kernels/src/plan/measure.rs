@@ -1,0 +1,67 @@
+//! Measuring at plan time: the best few candidates by estimate, halved by measured time.
+
+use crate::choose::candidate::{Basis, Candidate};
+use crate::describe::activation::Activation;
+use crate::describe::buffer::try_zeroed;
+use crate::describe::error::Error;
+use crate::describe::layer::Layer;
+use crate::describe::parameters::Parameters;
+use crate::plan::bound::{Bound, Buffers, Geometry, Wanted};
+use crate::run::Output;
+use crate::run::pool::{Pool, spread};
+use std::time::Instant;
+
+/// How many candidates are measured.
+const MOST: usize = 16;
+
+/// The fastest of the first few of `ranked`, on zeros: layers of this kind run in the same time
+/// whatever the values are.
+pub(crate) fn best(
+    layer: &Layer,
+    threads: usize,
+    ranked: &[Candidate],
+) -> Result<Candidate, Error> {
+    let wanted = Wanted { layer: *layer, output: None, residual: None };
+    let geometry = Geometry::new(&[wanted], None)?;
+    let shape = geometry.shape;
+    let input = try_zeroed(shape.input_len)?;
+    let weights = try_zeroed(shape.weights_len)?;
+    let zeros = |wanted: bool, len| wanted.then(|| try_zeroed(len)).transpose();
+    let bias = zeros(layer.bias, layer.k)?;
+    let slopes = zeros(layer.activation == Activation::Prelu, layer.k)?;
+    let residual = zeros(layer.residual, shape.residual_len)?;
+    let mut output = try_zeroed(shape.output_len)?;
+    let output = Output { start: output.as_mut_ptr(), len: output.len() };
+    let buffers = [Buffers { output, residual: residual.as_deref() }];
+    let pool = || if threads == 1 { Pool::Serial } else { Pool::Current };
+    let mut parameters = Parameters::new(&weights);
+    (parameters.bias, parameters.slopes) = (bias.as_deref(), slopes.as_deref());
+    let mut timed = Vec::new();
+    for candidate in ranked.iter().take(MOST) {
+        let bound = Bound::new(geometry.clone(), candidate, Basis::Modelled, ranked.len())?;
+        let packed = bound.pack(&[parameters])?;
+        bound.check(0, shape.output_len, residual.as_ref().map(Vec::len))?;
+        bound.check_operands(&packed, &input)?;
+        timed.push((*candidate, bound, packed, f64::INFINITY));
+    }
+    while timed.len() > 1 {
+        for _ in 0..3 {
+            for (_, bound, packed, least) in &mut timed {
+                let run = || {
+                    spread(bound.tasks.len(), pool(), |index| {
+                        // SAFETY: one outlet, checked, as are the operands; the output belongs to
+                        // this function, which does nothing else meanwhile.
+                        unsafe { bound.task(index, packed, &input, &buffers) }
+                    })
+                };
+                run()?;
+                let begin = Instant::now();
+                run()?;
+                *least = least.min(begin.elapsed().as_secs_f64());
+            }
+        }
+        timed.sort_by(|a, b| a.3.total_cmp(&b.3));
+        timed.truncate(timed.len() / 2);
+    }
+    timed.first().map(|timed| timed.0).ok_or(Error::BadSplit)
+}

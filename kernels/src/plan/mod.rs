@@ -1,0 +1,208 @@
+//! Plans: a layer bound to a kernel, a blocking and a split, its weights packed, and run.
+//!
+//! This room imports all the others. It alone reads environment variables and, where the caller
+//! asks for it, measures.
+
+mod bound;
+mod candidates;
+mod decide;
+mod environment;
+mod measure;
+pub(crate) mod options;
+pub(crate) mod packed;
+pub(crate) mod siblings;
+
+use crate::choose::candidate::Basis;
+use crate::choose::profile::ProfileError;
+use crate::cut::blocking::Blocking;
+use crate::describe::buffer::try_zeroed;
+use crate::describe::error::Error;
+use crate::describe::layer::{Layer, Shape};
+use crate::describe::parameters::Parameters;
+use crate::describe::view::Views;
+use crate::micro::registry::Kernel;
+use crate::run::Output;
+use crate::run::pool::{Pool, spread};
+use bound::{Bound, Buffers, Wanted};
+use decide::choose;
+use options::PlanOptions;
+use packed::PackedWeights;
+
+/// A layer bound to a kernel, a blocking and a split for this CPU.
+///
+/// Made once, then used from any number of threads at a time. Plan, [`pack`](Plan::pack), then
+/// [`run`](Plan::run) as often as there are inputs:
+///
+/// ```
+/// use pointwise::{Layer, Layout, Plan, PlanOptions, Pool};
+/// // Three channels of 3×3 pixels: 1…9, 10…18, 19…27.
+/// let input: Vec<f32> = (1..=27).map(|v| v as f32).collect();
+/// // Two filters: the sum of the channels, and the first less the last.
+/// let weights = [1.0, 1.0, 1.0, 1.0, 0.0, -1.0];
+///
+/// let layer = Layer::new(3, 2, 3, 3).layout(Layout::Nchw);
+/// let plan = Plan::new(&layer, &PlanOptions::new())?;
+/// let packed = plan.pack(&weights, None)?;
+/// let mut output = [0.0; 18];
+/// plan.run(&packed, &input, None, &mut output, Pool::Serial)?;
+/// assert_eq!(output[..9], [30.0, 33.0, 36.0, 39.0, 42.0, 45.0, 48.0, 51.0, 54.0]);
+/// assert_eq!(output[9..], [-18.0; 9]);
+///
+/// // Every second pixel of every second row.
+/// let plan = Plan::new(&layer.stride(2, 2), &PlanOptions::new())?;
+/// let packed = plan.pack(&weights, None)?;
+/// let mut output = [0.0; 8];
+/// plan.run(&packed, &input, None, &mut output, Pool::Serial)?;
+/// assert_eq!(output, [30.0, 36.0, 48.0, 54.0, -18.0, -18.0, -18.0, -18.0]);
+/// # Ok::<(), pointwise::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Plan {
+    layer: Layer,
+    bound: Bound,
+    /// Why a profile that was asked for is not used.
+    profile_problem: Option<ProfileError>,
+}
+
+impl Plan {
+    /// Chooses for `layer` on this CPU, without measuring: microseconds.
+    ///
+    /// # Errors
+    /// Those of [`Layer::check`]; [`Error::ZeroThreads`]; [`Error::UnknownKernel`],
+    /// [`Error::KernelUnavailable`] and [`Error::UnknownIsa`] for names in `options` or the
+    /// environment; [`Error::BadBlocking`]; [`Error::OutOfMemory`] for a layer with so many
+    /// outputs that the list of its panels cannot be had.
+    pub fn new(layer: &Layer, options: &PlanOptions) -> Result<Plan, Error> {
+        Plan::with_views(layer, &Views::new(), options)
+    }
+
+    /// The same for tensors that are slices of larger ones: see [`View`](crate::View).
+    ///
+    /// # Errors
+    /// Those of [`Plan::new`]; [`Error::OverlappingView`]; [`Error::TooLarge`] for a view that
+    /// ends beyond what a buffer can hold.
+    pub fn with_views(layer: &Layer, views: &Views, options: &PlanOptions) -> Result<Plan, Error> {
+        let wanted = Wanted { layer: *layer, output: views.output, residual: views.residual };
+        let (bound, profile_problem) = choose(&[wanted], views.input, options)?;
+        Ok(Plan { layer: *layer, bound, profile_problem })
+    }
+
+    /// The layer planned for.
+    pub fn layer(&self) -> &Layer {
+        &self.layer
+    }
+
+    /// Its derived sizes.
+    pub fn shape(&self) -> &Shape {
+        &self.bound.geometry.shape
+    }
+
+    /// The kernel chosen.
+    pub fn kernel(&self) -> &'static Kernel {
+        self.bound.kernel
+    }
+
+    /// The blocking chosen.
+    pub fn blocking(&self) -> Blocking {
+        self.bound.blocking
+    }
+
+    /// Parts that a run is cut into: at most the threads asked for.
+    pub fn threads(&self) -> usize {
+        self.bound.tasks.len()
+    }
+
+    /// What the choice rests on.
+    pub fn basis(&self) -> Basis {
+        self.bound.basis
+    }
+
+    /// Why the profile that was asked for, by the options or `POINTWISE_PROFILE`, was not used.
+    pub fn profile_problem(&self) -> Option<&ProfileError> {
+        self.profile_problem.as_ref()
+    }
+
+    /// What was chosen and why, in a line.
+    pub fn explain(&self) -> &str {
+        &self.bound.why
+    }
+
+    /// Packs `[k][c / groups]` weights, and the bias of `k` values if the layer has one.
+    ///
+    /// # Errors
+    /// [`Error::WrongLength`], [`Error::Missing`], [`Error::Unexpected`], [`Error::OutOfMemory`].
+    pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Result<PackedWeights, Error> {
+        self.pack_parameters(&Parameters { weights, bias, slopes: None })
+    }
+
+    /// Packs weights, and whichever of bias and slopes the layer has.
+    ///
+    /// # Errors
+    /// Those of [`Plan::pack`]; [`Error::BadSlope`].
+    pub fn pack_parameters(&self, parameters: &Parameters<'_>) -> Result<PackedWeights, Error> {
+        Ok(PackedWeights { first: self.bound.pack(&[*parameters])?, rest: Vec::new() })
+    }
+
+    /// Computes the layer: `input` in the layer's layout, `output` and `residual` in its output
+    /// layout, or each as its view says.
+    ///
+    /// Every output is written, and nothing between the elements of a view. Nothing is allocated once each thread that takes part has run a
+    /// layer of this size (but for what rayon's queue does when the caller is not in the pool).
+    ///
+    /// # Errors
+    /// [`Error::WrongLength`], [`Error::ViewLeavesBuffer`], [`Error::Missing`],
+    /// [`Error::Unexpected`] and [`Error::PackedForAnotherPlan`], before anything is written; [`Error::OutOfMemory`] when
+    /// scratch cannot be had, and the output is then incomplete.
+    pub fn run(
+        &self,
+        weights: &PackedWeights,
+        input: &[f32],
+        residual: Option<&[f32]>,
+        output: &mut [f32],
+        pool: Pool<'_>,
+    ) -> Result<(), Error> {
+        self.bound.check(0, output.len(), residual.map(<[f32]>::len))?;
+        let output = Output { start: output.as_mut_ptr(), len: output.len() };
+        let buffers = [Buffers { output, residual }];
+        if !weights.rest.is_empty() {
+            return Err(Error::PackedForAnotherPlan {
+                given: format!("{weights:?}"),
+                needed: "one layer".to_owned(),
+            });
+        }
+        self.bound.check_operands(&weights.first, input)?;
+        spread(self.bound.tasks.len(), pool, |index| {
+            // SAFETY: one branch, checked, as are the operands; the output is borrowed for this
+            // call alone.
+            unsafe { self.bound.task(index, &weights.first, input, &buffers) }
+        })
+    }
+}
+
+/// Plans, packs and runs `layer` once, on the calling thread: for when there is one input.
+///
+/// `input` and the result lie in the layer's layout; `weights` are `[k][c / groups]`.
+///
+/// ```
+/// use pointwise::{Activation, Layer, convolve};
+/// let layer = Layer::new(2, 1, 1, 2).bias(true).activation(Activation::Relu);
+/// let output = convolve(&layer, &[1.0, 2.0, -3.0, -4.0], &[10.0, 1.0], Some(&[0.5]), None)?;
+/// assert_eq!(output, [12.5, 0.0]);
+/// # Ok::<(), pointwise::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`Plan::new`], [`Plan::pack`] and [`Plan::run`].
+pub fn convolve(
+    layer: &Layer,
+    input: &[f32],
+    weights: &[f32],
+    bias: Option<&[f32]>,
+    residual: Option<&[f32]>,
+) -> Result<Vec<f32>, Error> {
+    let plan = Plan::new(layer, &PlanOptions::new())?;
+    let packed = plan.pack(weights, bias)?;
+    let mut output = try_zeroed(plan.shape().output_len)?;
+    plan.run(&packed, input, residual, &mut output, Pool::Serial)?;
+    Ok(output)
+}

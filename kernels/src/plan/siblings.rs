@@ -1,0 +1,385 @@
+//! Layers that read the same input, in one pass over it.
+
+use crate::cut::blocking::Blocking;
+use crate::cut::outlet::MOST_OUTLETS;
+use crate::cut::split::Split;
+use crate::describe::error::Error;
+use crate::describe::layer::Layer;
+use crate::describe::parameters::Parameters;
+use crate::describe::view::View;
+use crate::micro::registry::Kernel;
+use crate::plan::bound::{Bound, Buffers, Wanted};
+use crate::plan::decide::choose;
+use crate::plan::options::{PlanOptions, Sharing};
+use crate::plan::packed::PackedWeights;
+use crate::run::Output;
+use crate::run::pool::{Pool, spread};
+
+/// One of the layers of [`Siblings`]: its own outputs, epilogue and destination.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Branch {
+    /// The layer. What it says of the input (sizes, batch, layout, stride, padding, groups) is
+    /// the same for all branches.
+    pub layer: Layer,
+    /// Where its outputs lie in their buffer; unset: they fill it.
+    pub output: Option<View>,
+    /// Where its residual lies in its slice; unset: a whole tensor in the output layout.
+    pub residual: Option<View>,
+    /// Which of the run's output buffers it writes to; unset: the one of its own number.
+    pub buffer: Option<usize>,
+}
+
+impl Branch {
+    /// A branch that fills the buffer of its own number.
+    pub const fn new(layer: Layer) -> Branch {
+        Branch { layer, output: None, residual: None, buffer: None }
+    }
+
+    /// Writes to a part of buffer `buffer`, which other branches may share.
+    #[must_use]
+    pub const fn to(mut self, buffer: usize, output: View) -> Branch {
+        (self.buffer, self.output) = (Some(buffer), Some(output));
+        self
+    }
+
+    /// Says where the residual lies.
+    #[must_use]
+    pub const fn residual(mut self, view: View) -> Branch {
+        self.residual = Some(view);
+        self
+    }
+}
+
+/// Layers that read the same input, planned together: the weights packed together, the work handed
+/// to the threads once, each branch with its own epilogue and destination. The bits are those of
+/// the layers one after another.
+///
+/// How they share the input is chosen, or said by [`PlanOptions::sharing`]: see [`Sharing`].
+///
+/// The 1×1 branches of an Inception module (here of 2, 1 and 1 outputs; the first goes straight
+/// to its part of the concatenated output, the others to the 3×3 and 5×5 that follow them):
+///
+/// ```
+/// use pointwise::{Activation, Branch, Layer, Layout, Parameters, PlanOptions, Pool, Siblings, View};
+/// let layer = |k| Layer::new(2, k, 1, 1).activation(Activation::Relu);
+/// let concatenated = View::of_channels(Layout::Nhwc, 5, 0, 1, 1);
+/// let siblings = Siblings::new(
+///     &[
+///         Branch::new(layer(2)).to(0, concatenated),
+///         Branch::new(layer(1)),
+///         Branch::new(layer(1).activation(Activation::None)),
+///     ],
+///     None,
+///     &PlanOptions::new(),
+/// )?;
+/// let packed = siblings.pack(&[
+///     Parameters::new(&[1.0, 0.0, 0.0, 1.0]),
+///     Parameters::new(&[1.0, 1.0]),
+///     Parameters::new(&[1.0, -1.0]),
+/// ])?;
+/// let (mut output, mut reduced3, mut reduced5) = ([0.0; 5], [0.0; 1], [0.0; 1]);
+/// siblings.run(
+///     &packed,
+///     &[3.0, 4.0],
+///     &[],
+///     &mut [&mut output, &mut reduced3, &mut reduced5],
+///     Pool::Serial,
+/// )?;
+/// assert_eq!((output, reduced3, reduced5), ([3.0, 4.0, 0.0, 0.0, 0.0], [7.0], [-1.0]));
+/// # Ok::<(), pointwise::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Siblings {
+    /// Consecutive branches that share a kernel; at least one.
+    parts: Vec<Bound>,
+    why: String,
+    /// Buffer of each branch.
+    buffer: Vec<usize>,
+    buffers: usize,
+    residuals: bool,
+}
+
+impl Siblings {
+    /// The most branches of one plan.
+    pub const MOST_BRANCHES: usize = MOST_OUTLETS;
+
+    /// Chooses for all branches together, without measuring. `input` says where the common input
+    /// lies in its slice; unset: a whole tensor.
+    ///
+    /// # Errors
+    /// [`Error::BadBranchCount`]; [`Error::BranchesDisagree`]; [`Error::BranchesOverlap`] when two
+    /// write to one place of a buffer; [`Error::TooLarge`]; those of
+    /// [`Plan::with_views`](crate::Plan::with_views).
+    pub fn new(
+        branches: &[Branch],
+        input: Option<View>,
+        options: &PlanOptions,
+    ) -> Result<Siblings, Error> {
+        let most = Siblings::MOST_BRANCHES;
+        if branches.is_empty() || branches.len() > most {
+            return Err(Error::BadBranchCount { given: branches.len(), most });
+        }
+        for (index, branch) in branches.iter().enumerate() {
+            agree(index, &branches[0].layer, &branch.layer)?;
+        }
+        let wanted: Vec<Wanted> = branches
+            .iter()
+            .map(|Branch { layer, output, residual, .. }| Wanted {
+                layer: *layer,
+                output: *output,
+                residual: *residual,
+            })
+            .collect();
+        let parts = parts(&wanted, input, options)?;
+        let buffer: Vec<usize> = branches
+            .iter()
+            .enumerate()
+            .map(|(index, branch)| branch.buffer.unwrap_or(index))
+            .collect();
+        if let Some(most) = buffer.iter().max().filter(|most| **most >= branches.len()) {
+            return Err(Error::WrongCount {
+                what: "buffers, of which each is some branch's,",
+                given: most + 1,
+                needed: branches.len(),
+            });
+        }
+        refuse_overlap(branches, &buffer)?;
+        let buffers = buffer.iter().max().map_or(0, |most| most + 1);
+        let residuals = branches.iter().any(|branch| branch.layer.residual);
+        let why: Vec<&str> = parts.iter().map(|part| part.why.as_str()).collect();
+        let why = why.join("; then ");
+        Ok(Siblings { parts, why, buffer, buffers, residuals })
+    }
+
+    /// The kernels chosen and their blockings, each with how many consecutive branches share it.
+    pub fn kernels(&self) -> impl Iterator<Item = (&'static Kernel, Blocking, usize)> + '_ {
+        self.parts.iter().map(|part| (part.kernel, part.blocking, part.outlets()))
+    }
+
+    /// Parts that a run is cut into: at most the threads asked for.
+    pub fn threads(&self) -> usize {
+        self.parts.iter().map(|part| part.tasks.len()).max().unwrap_or(1)
+    }
+
+    /// What was chosen and why, in a line.
+    pub fn explain(&self) -> &str {
+        &self.why
+    }
+
+    /// Packs the parameters of every branch together.
+    ///
+    /// # Errors
+    /// [`Error::WrongCount`]; those of [`Plan::pack_parameters`](crate::Plan::pack_parameters).
+    pub fn pack(&self, parameters: &[Parameters<'_>]) -> Result<PackedWeights, Error> {
+        expect_count("sets of parameters", parameters.len(), self.buffer.len())?;
+        let mut rest = parameters;
+        let mut packed = self.parts.iter().map(|part| {
+            let (own, others) = rest.split_at(part.outlets());
+            rest = others;
+            part.pack(own)
+        });
+        let missing = Error::WrongCount { what: "parts", given: 0, needed: 1 };
+        let first = packed.next().ok_or(missing)??;
+        Ok(PackedWeights { first, rest: packed.collect::<Result<_, Error>>()? })
+    }
+
+    /// Computes every branch. `residuals` has one entry a branch, or none at all if no branch has
+    /// a residual; `outputs` has one buffer for each number that branches write to.
+    ///
+    /// Nothing is allocated once each thread that takes part has run a plan of this size.
+    ///
+    /// # Errors
+    /// [`Error::WrongCount`] and those of [`Plan::run`](crate::Plan::run), before anything is
+    /// written.
+    pub fn run(
+        &self,
+        weights: &PackedWeights,
+        input: &[f32],
+        residuals: &[Option<&[f32]>],
+        outputs: &mut [&mut [f32]],
+        pool: Pool<'_>,
+    ) -> Result<(), Error> {
+        let count = self.buffer.len();
+        if self.residuals || !residuals.is_empty() {
+            expect_count("residuals", residuals.len(), count)?;
+        }
+        expect_count("output buffers", outputs.len(), self.buffers)?;
+        let none = Output { start: core::ptr::null_mut(), len: 0 };
+        let mut buffers = [Buffers { output: none, residual: None }; Siblings::MOST_BRANCHES];
+        // One pointer for each buffer, so that branches which share one share its provenance.
+        let mut starts = [none; Siblings::MOST_BRANCHES];
+        for (start, output) in starts.iter_mut().zip(outputs.iter_mut()) {
+            *start = Output { start: output.as_mut_ptr(), len: output.len() };
+        }
+        let mut branch = 0;
+        for part in &self.parts {
+            for index in 0..part.outlets() {
+                let residual = residuals.get(branch).copied().flatten();
+                let output = starts[self.buffer[branch]];
+                part.check(index, output.len, residual.map(<[f32]>::len))?;
+                buffers[branch] = Buffers { output, residual };
+                branch += 1;
+            }
+        }
+        let weights = || core::iter::once(&weights.first).chain(&weights.rest);
+        expect_count("parts of packed weights", weights().count(), self.parts.len())?;
+        for (part, weights) in self.parts.iter().zip(weights()) {
+            part.check_operands(weights, input)?;
+        }
+        spread(self.threads(), pool, |task| {
+            let mut rest = &buffers[..count];
+            for (part, weights) in self.parts.iter().zip(weights()) {
+                let (own, others) = rest.split_at(part.outlets());
+                rest = others;
+                if task < part.tasks.len() {
+                    // SAFETY: every branch was checked, and the operands; the buffers are
+                    // borrowed for this call alone, and branches that share one were found to
+                    // write to different places when planned.
+                    unsafe { part.task(task, weights, input, own)? };
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Estimates that differ by less than this share are not told apart.
+const CLEARLY: f64 = 0.03;
+
+/// Plans the branches under one kernel, or each by itself, whichever is asked for or estimated to
+/// be faster.
+fn parts(
+    wanted: &[Wanted],
+    input: Option<View>,
+    options: &PlanOptions,
+) -> Result<Vec<Bound>, Error> {
+    let (together, _) = choose(wanted, input, options)?;
+    if wanted.len() == 1 || options.sharing == Sharing::Kernel {
+        return Ok(vec![together]);
+    }
+    let alone = |branch, options: &PlanOptions| {
+        choose(core::slice::from_ref(branch), input, options).map(|(bound, _)| bound)
+    };
+    let mut apart = wanted
+        .iter()
+        .map(|branch| alone(branch, options))
+        .collect::<Result<Vec<Bound>, Error>>()?;
+    // A branch that is not worth waking threads for is worth sharing out among those that the
+    // others have woken.
+    let most = apart.iter().map(|part| part.tasks.len()).max().unwrap_or(1);
+    if most > 1 && options.split.is_none() {
+        let shared =
+            PlanOptions { split: Some(Split { pixels: most, panels: 1 }), ..options.clone() };
+        for (part, branch) in apart.iter_mut().zip(wanted) {
+            if part.tasks.len() == 1
+                && let Ok(other) = alone(branch, &shared)
+                && other.tasks.len() > 1
+            {
+                *part = other;
+            }
+        }
+    }
+    let one_by_one: f64 = apart.iter().map(|part| part.cycles).sum();
+    let clearly = together.cycles < (1.0 - CLEARLY) * one_by_one;
+    Ok(if options.sharing == Sharing::Best && clearly { vec![together] } else { apart })
+}
+
+fn expect_count(what: &'static str, given: usize, needed: usize) -> Result<(), Error> {
+    if given == needed { Ok(()) } else { Err(Error::WrongCount { what, given, needed }) }
+}
+
+/// Refuses a branch that reads another input than the first, or reads it otherwise.
+fn agree(branch: usize, first: &Layer, other: &Layer) -> Result<(), Error> {
+    let differs = [
+        ("batch", first.n != other.n),
+        ("input channels", first.c != other.c),
+        ("input size", (first.h, first.w) != (other.h, other.w)),
+        ("input layout", first.layout != other.layout),
+        ("stride", first.stride != other.stride),
+        ("padding", first.padding != other.padding),
+        ("groups", first.groups != other.groups),
+    ];
+    match differs.into_iter().find(|(_, differs)| *differs) {
+        Some((what, _)) => Err(Error::BranchesDisagree { branch, what }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses branches of one buffer that write to one place, by marking the places of each.
+fn refuse_overlap(branches: &[Branch], buffer: &[usize]) -> Result<(), Error> {
+    for (second, branch) in branches.iter().enumerate() {
+        for first in 0..second {
+            if buffer[first] == buffer[second] && overlap(&branches[first], branch)? {
+                return Err(Error::BranchesOverlap { first, second, buffer: buffer[second] });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether two branches' outputs share a place.
+fn overlap(a: &Branch, b: &Branch) -> Result<bool, Error> {
+    let ((a, a_sizes), (b, b_sizes)) = (output(a)?, output(b)?);
+    let ends = (a.check("output", a_sizes)?, b.check("output", b_sizes)?);
+    let (from, to) = (a.offset.max(b.offset), ends.0.min(ends.1));
+    if from >= to {
+        return Ok(false);
+    }
+    // The usual case: channels of one tensor, whose other axes don't reach from one to the other.
+    let pitches = |v: &View| [v.channel, v.pixel, v.row, v.image];
+    if pitches(&a) == pitches(&b) && a_sizes[0] == b_sizes[0] && a_sizes[2..] == b_sizes[2..] {
+        let (low, high, low_channels, high_channels) = if a.offset <= b.offset {
+            (a, b, a_sizes[1], b_sizes[1])
+        } else {
+            (b, a, b_sizes[1], a_sizes[1])
+        };
+        let apart = high.offset - low.offset;
+        if low.channel > 0 && apart.is_multiple_of(low.channel) {
+            let first = apart / low.channel;
+            let sizes = [a_sizes[0], first.saturating_add(high_channels), a_sizes[2], a_sizes[3]];
+            if low.check("output", sizes).is_ok() {
+                // One tensor that holds both without overlapping itself.
+                return Ok(first < low_channels);
+            }
+        }
+    }
+    let bits = (to - from).div_ceil(64);
+    let mut marked: Vec<u64> = Vec::new();
+    marked.try_reserve_exact(bits).map_err(|_| Error::OutOfMemory { bytes: bits * 8 })?;
+    marked.resize(bits, 0);
+    let common = |at: &usize| (from..to).contains(at);
+    for at in places(&a, a_sizes).filter(common) {
+        marked[(at - from) / 64] |= 1 << ((at - from) % 64);
+    }
+    Ok(places(&b, b_sizes)
+        .filter(common)
+        .any(|at| marked[(at - from) / 64] >> ((at - from) % 64) & 1 == 1))
+}
+
+/// A branch's view of its buffer, and the sizes of what it sees: images, channels, rows, columns.
+fn output(branch: &Branch) -> Result<(View, [usize; 4]), Error> {
+    let layer = &branch.layer;
+    let shape = layer.check()?;
+    let [rows, columns] = if layer.average { [1, 1] } else { [shape.oh, shape.ow] };
+    let dense = View::dense(layer.output_layout, layer.k, rows, columns);
+    Ok((branch.output.unwrap_or(dense), [layer.n, layer.k, rows, columns]))
+}
+
+/// Every place of a view.
+fn places(view: &View, [n, channels, rows, columns]: [usize; 4]) -> impl Iterator<Item = usize> {
+    let v = *view;
+    (0..n).flat_map(move |image| {
+        (0..channels).flat_map(move |channel| {
+            (0..rows).flat_map(move |row| {
+                (0..columns).map(move |column| {
+                    v.offset
+                        + image * v.image
+                        + channel * v.channel
+                        + row * v.row
+                        + column * v.pixel
+                })
+            })
+        })
+    })
+}

@@ -1,0 +1,59 @@
+//! Outputs whose windows lie in the padding.
+
+use crate::cut::panels::Panel;
+use crate::cut::pixels::Place;
+use crate::describe::layer::Shape;
+use crate::run::{Destination, Run};
+
+impl Run<'_> {
+    /// Writes the outputs whose windows lie in the padding, of rows `first`, `first + step`, …:
+    /// activation of bias plus residual.
+    ///
+    /// Not inlined, so that its arithmetic stays in the environment that its caller entered.
+    ///
+    /// # Safety
+    /// As [`Run::task`], of the border pixels of those rows.
+    #[inline(never)]
+    pub(crate) unsafe fn border(&self, first: usize, step: usize) {
+        let Shape { oh, ow, rows, columns, .. } = *self.shape;
+        for line in (first..self.layer.n * oh).step_by(step) {
+            let (image, row) = (line / oh, line % oh);
+            let inside = (rows.start..rows.end).contains(&row);
+            for column in 0..ow {
+                if inside && (columns.start..columns.end).contains(&column) {
+                    continue;
+                }
+                let place = Place { image, row, column };
+                for panel in self.panels {
+                    for group in 0..self.layer.groups {
+                        // SAFETY: by contract.
+                        unsafe { self.border_pixel(place, panel, group) };
+                    }
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Run::border`].
+    unsafe fn border_pixel(&self, place: Place, panel: &Panel, group: usize) {
+        let Destination { outlet, output, residual } = &self.destinations[panel.shape.outlet];
+        for i in 0..panel.shape.outputs {
+            let packed = group * self.cut.panels.padded() + panel.at + i;
+            let k = panel.first + i;
+            let mut v = self.packed.starts.values()[packed];
+            if let (Some(residual), Some(grid)) = (residual, &outlet.residual) {
+                let channel = group * grid.group + k * grid.whole.channel;
+                v += residual[channel + grid.whole.at(place)];
+            }
+            let slope = self.packed.slopes.values().get(packed).copied().unwrap_or(1.0);
+            let grid = &outlet.output;
+            let at = group * grid.group + k * grid.whole.channel + grid.whole.at(place);
+            debug_assert!(at < output.len);
+            // SAFETY: an element of the output, of a row that is this task's alone.
+            unsafe {
+                *output.start.add(at) = outlet.layer.activation.apply_with_slope(v, slope);
+            }
+        }
+    }
+}

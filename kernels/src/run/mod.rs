@@ -1,0 +1,193 @@
+//! Running a plan: the loops around the register tile.
+//!
+//! ```text
+//! for each block of pixel units
+//!   for each group of channels
+//!     pack those units that need it
+//!     for each weight panel of the task
+//!       for each unit of the block: one tile, and its epilogue if that is a pass of its own
+//!   if outputs were staged: copy them to their places, channel by channel in their final order
+//! ```
+//!
+//! The panel is what stays in the nearest cache while the block streams by. So the block is as
+//! large as keeps both in L2, and each weight is read once a block. Staged outputs are still in
+//! the nearest caches when they are copied.
+//!
+//! What the units and panels are, and what kind of tile they make, is computed in `cut`. This room
+//! imports `describe`, `reference`, `micro`, `cut` and `pack`. It knows nothing of cycles.
+
+mod averages;
+mod border;
+mod epilogue;
+mod panel;
+pub(crate) mod pool;
+mod scratch;
+mod unstage;
+
+use crate::cut::Cut;
+use crate::cut::blocking::Blocking;
+use crate::cut::outlet::Outlet;
+use crate::cut::panels::Panel;
+use crate::cut::split::Task;
+use crate::cut::units::Unit;
+use crate::describe::error::Error;
+use crate::describe::layer::{Layer, Shape};
+use crate::micro::registry::Family;
+use crate::pack::pixels::{pack_unit, packed_len, row_pitch};
+use crate::pack::weights::Packed;
+use scratch::with_scratch;
+
+/// A plan's parts that running needs, with the buffers of one run.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub(crate) layer: &'a Layer,
+    pub(crate) shape: &'a Shape,
+    pub(crate) cut: Cut<'a>,
+    /// The panels of each group.
+    pub(crate) panels: &'a [Panel],
+    pub(crate) packed: &'a Packed,
+    pub(crate) input: &'a [f32],
+    pub(crate) destinations: &'a [Destination<'a>],
+}
+
+/// An outlet and its buffers.
+#[derive(Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    pub(crate) outlet: &'a Outlet,
+    pub(crate) output: Output,
+    pub(crate) residual: Option<&'a [f32]>,
+}
+
+/// The output of a run, written by several tasks, each its own elements.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) start: *mut f32,
+    pub(crate) len: usize,
+}
+
+// SAFETY: tasks write disjoint elements of it, and nobody reads it until all have ended.
+unsafe impl Send for Output {}
+// SAFETY: as above.
+unsafe impl Sync for Output {}
+
+/// The units of a block, and what they take of scratch.
+struct Block {
+    units: [Placed; Blocking::MOST_UNITS],
+    len: usize,
+    /// Elements of scratch that are taken.
+    scratch: usize,
+    /// Pixels.
+    rows: usize,
+}
+
+/// A unit of a block.
+#[derive(Clone, Copy)]
+struct Placed {
+    unit: Unit,
+    /// Where its packed input starts in scratch, if it is packed.
+    at: usize,
+    /// Number of its first pixel in the block.
+    row: usize,
+}
+
+/// Where a task's staged outputs lie.
+#[derive(Clone, Copy)]
+struct Stage {
+    start: *mut f32,
+    /// Elements of a pixel.
+    row: usize,
+}
+
+impl Run<'_> {
+    /// Runs one task.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] when this thread's scratch cannot be had.
+    ///
+    /// # Safety
+    /// The buffers have the lengths of `shape`, `packed` was packed for this layer and kernel,
+    /// the CPU runs the kernel, and no other task that runs meanwhile shares a pixel and a panel
+    /// with this one.
+    pub(crate) unsafe fn task(&self, task: &Task) -> Result<(), Error> {
+        let packed = scratch_len(&self.cut)?.next_multiple_of(16);
+        let staged = self.cut.staged_row().unwrap_or(0);
+        let staged = staged.saturating_mul(self.cut.units_of_block() * self.cut.kernel.rows());
+        let len = packed
+            .checked_add(staged)
+            .ok_or_else(|| Error::TooLarge { what: "scratch", sizes: vec![packed, staged] })?;
+        with_scratch(len, |scratch| {
+            let (scratch, stage) = scratch.split_at_mut(packed);
+            // SAFETY: by contract.
+            unsafe {
+                self.clear_averages(task);
+                self.blocks(task, scratch, stage);
+                self.divide_averages(task);
+            }
+        })
+    }
+
+    /// Collects the task's units in blocks and runs these.
+    ///
+    /// # Safety
+    /// As [`Run::task`].
+    unsafe fn blocks(&self, task: &Task, scratch: &mut [f32], stage: &mut [f32]) {
+        let most = self.cut.units_of_block();
+        let none = Placed { unit: Unit::NONE, at: 0, row: 0 };
+        let mut block = Block { units: [none; Blocking::MOST_UNITS], len: 0, scratch: 0, rows: 0 };
+        self.cut.for_each_unit(task.pixels.clone(), |unit| {
+            block.units[block.len] = Placed { unit, at: block.scratch, row: block.rows };
+            if unit.shape.packed {
+                block.scratch += packed_len(&self.cut, &unit).next_multiple_of(16);
+            }
+            block.rows += unit.shape.pixels;
+            block.len += 1;
+            if block.len == most {
+                // SAFETY: by contract.
+                unsafe { self.block(task, &mut block, scratch, stage) };
+            }
+        });
+        if block.len > 0 {
+            // SAFETY: by contract.
+            unsafe { self.block(task, &mut block, scratch, stage) };
+        }
+    }
+
+    /// Packs what needs it and runs every tile of a block, which is then empty.
+    ///
+    /// # Safety
+    /// As [`Run::task`].
+    unsafe fn block(&self, task: &Task, block: &mut Block, scratch: &mut [f32], stage: &mut [f32]) {
+        let staged = self.cut.staged_row().map(|row| Stage { start: stage.as_mut_ptr(), row });
+        let units = &block.units[..block.len];
+        for group in 0..self.layer.groups {
+            let input = group * self.cut.depth() * self.cut.pixels.input.channel;
+            for Placed { unit, at, .. } in units.iter().filter(|placed| placed.unit.shape.packed) {
+                let to = &mut scratch[*at..][..packed_len(&self.cut, unit)];
+                // SAFETY: the plan checked that the CPU runs this kernel's ISA.
+                unsafe { pack_unit(&self.cut, unit, self.input, input, to) };
+            }
+            for (index, panel) in self.panels[task.panels.clone()].iter().enumerate() {
+                // SAFETY: by contract.
+                unsafe { self.tiles(group, panel, index == 0, units, scratch, staged) };
+            }
+        }
+        if let Some(stage) = staged {
+            // SAFETY: by contract; the tiles have just filled those rows.
+            unsafe { self.unstage(task, units, stage) };
+        }
+        (block.len, block.rows, block.scratch) = (0, 0, 0);
+    }
+}
+
+/// Elements of scratch that a task needs for packed inputs, at most.
+pub(crate) fn scratch_len(cut: &Cut<'_>) -> Result<usize, Error> {
+    let (depth, units) = (cut.depth(), cut.blocking.units);
+    let unit = match cut.kernel.family() {
+        Family::Outputs if !cut.blocking.pack => return Ok(0),
+        Family::Outputs => cut.kernel.rows(),
+        Family::Pixels => cut.kernel.columns(),
+    };
+    row_pitch(depth)
+        .checked_mul(unit * units)
+        .ok_or_else(|| Error::TooLarge { what: "scratch", sizes: vec![depth, unit, units] })
+}

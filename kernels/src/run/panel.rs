@@ -1,0 +1,254 @@
+//! The tiles of one panel: operands, destination, and what is done to a tile that is stored.
+
+use crate::cut::panels::Panel;
+use crate::cut::pixels::{Even, Pitches, Place};
+use crate::cut::units::Unit;
+use crate::describe::activation::Activation;
+use crate::micro::finish::Offsets;
+use crate::micro::registry::Family;
+use crate::micro::tile::Tile;
+use crate::pack::pixels::row_pitch;
+use crate::run::epilogue::{self, Pass};
+use crate::run::{Destination, Placed, Run, Stage};
+use core::mem::MaybeUninit;
+
+/// The most elements that a tile of any kernel has.
+const MOST_TILE: usize = 512;
+/// The most lanes.
+const MOST_LANES: usize = 64;
+
+/// One panel of one group, and where it goes.
+pub(super) struct Goal<'a> {
+    pub(super) destination: &'a Destination<'a>,
+    pub(super) panel: &'a Panel,
+    /// Position of its first output among the packed ones.
+    packed: usize,
+    /// Offset of its first output's channel in output and residual.
+    pub(super) output: usize,
+    residual: usize,
+}
+
+/// Outputs from which on a tile of pixels in lanes takes long enough for the next one's to arrive
+/// meanwhile; with fewer they would only push out its own.
+const WORTH_ASKING: usize = 6;
+
+impl Run<'_> {
+    /// Runs one panel of one group over units; `first` if no other panel went over them before.
+    ///
+    /// # Safety
+    /// As [`Run::task`].
+    pub(super) unsafe fn tiles(
+        &self,
+        group: usize,
+        panel: &Panel,
+        first: bool,
+        units: &[Placed],
+        scratch: &[f32],
+        staged: Option<Stage>,
+    ) {
+        let cut = &self.cut;
+        let depth = cut.depth();
+        let shape = &panel.shape;
+        let destination = &self.destinations[shape.outlet];
+        let outlet = destination.outlet;
+        let packed = group * cut.panels.padded() + panel.at;
+        let weights = &self.packed.weights.values()[packed * depth..];
+        let start = &self.packed.starts.values()[packed..];
+        let output = &outlet.output;
+        let goal = Goal {
+            destination,
+            panel,
+            packed,
+            output: group * output.group + panel.first * output.at.channel,
+            residual: outlet
+                .residual
+                .map_or(0, |grid| group * grid.group + panel.first * grid.at.channel),
+        };
+        let input = group * depth * cut.pixels.input.channel;
+        let adjacent = cut.reads_rows();
+        let average = outlet.layer.average;
+        let needs_pass = outlet.needs_pass();
+        let later = staged.is_some() && destination.residual.is_some();
+        let in_tile = destination.residual.filter(|_| !later && outlet.residual_in_tile());
+        let (lo, hi) = match outlet.layer.activation.bounds() {
+            Some(bounds) if !needs_pass && !later => bounds,
+            _ => (f32::NEG_INFINITY, f32::INFINITY),
+        };
+        // An average's tile goes to a buffer, its channels adjacent.
+        let (channel, pixel) = match staged {
+            Some(Stage { row, .. }) => (1, row),
+            None if average => (1, shape.width),
+            None => (output.at.channel, output.at.pixel),
+        };
+        // Left as they are until used: most tiles use neither.
+        let mut buffer = MaybeUninit::<[f32; MOST_TILE]>::uninit();
+        let mut table = MaybeUninit::<[usize; MOST_LANES]>::uninit();
+        for (index, Placed { unit, at, row }) in units.iter().enumerate() {
+            let kind = cut.tile_kind(shape, &unit.shape, unit.uneven);
+            let (fresh_weights, fresh_pixels) = (index == 0, first && !unit.shape.packed);
+            // Where the input is, its pitch between pixels, and between channels.
+            let (x, x_pixel, x_channel) = match unit.shape.packed {
+                true if adjacent => (scratch[*at..].as_ptr(), row_pitch(depth), 1),
+                true => (scratch[*at..].as_ptr(), 1, unit.shape.width),
+                false => {
+                    let Pitches { pixel, channel, .. } = cut.pixels.input;
+                    (self.input[input + unit.span.input..].as_ptr(), pixel, channel)
+                }
+            };
+            let at = if average { 0 } else { goal.output + output.at.at(unit.place) };
+            debug_assert!(average || at < destination.output.len);
+            // SAFETY: `at` is an element of the output, and of a residual that lies alike.
+            let (y, residual) = unsafe {
+                let y = match staged {
+                    Some(stage) => stage.start.add(row * stage.row + packed),
+                    None if average => buffer.as_mut_ptr().cast(),
+                    None => destination.output.start.add(at),
+                };
+                (
+                    y,
+                    in_tile.map_or(core::ptr::null(), |residual| {
+                        // A view may start elsewhere than the output's.
+                        let base = outlet.residual.map_or(0, |grid| grid.at.at(unit.place));
+                        residual.as_ptr().add(goal.residual + base)
+                    }),
+                )
+            };
+            let evenly = |step| if step == 1 { Offsets::Adjacent } else { Offsets::Every(step) };
+            let tile = match cut.kernel.family() {
+                Family::Outputs => Tile {
+                    depth,
+                    a: x,
+                    a_row: x_pixel,
+                    a_step: x_channel,
+                    b: weights.as_ptr(),
+                    b_step: shape.width,
+                    start: start.as_ptr(),
+                    start_by_row: false,
+                    y,
+                    residual,
+                    y_row: pixel,
+                    y_lanes: evenly(channel),
+                    lanes: kind.lanes,
+                    fresh_weights,
+                    fresh_pixels,
+                    lo,
+                    hi,
+                },
+                Family::Pixels => {
+                    let y_lanes = if unit.uneven && !average {
+                        let first = output.at.at(unit.place);
+                        let table = table.write([0; MOST_LANES]);
+                        // A view may have its images, say, closer together than its rows.
+                        self.places(unit, |i, place| {
+                            table[i] = output.at.at(place).wrapping_sub(first);
+                        });
+                        Offsets::Table(table.as_ptr())
+                    } else {
+                        evenly(pixel)
+                    };
+                    Tile {
+                        depth,
+                        a: weights.as_ptr(),
+                        a_row: 1,
+                        a_step: shape.width,
+                        b: x,
+                        b_step: x_channel,
+                        start: start.as_ptr(),
+                        start_by_row: true,
+                        y,
+                        residual,
+                        y_row: channel,
+                        y_lanes,
+                        lanes: kind.lanes,
+                        fresh_weights,
+                        fresh_pixels: fresh_pixels && shape.width >= WORTH_ASKING,
+                        lo,
+                        hi,
+                    }
+                }
+            };
+            let compute = cut.kernel.tile(kind.rows, kind.vectors, kind.form, kind.shared);
+            // SAFETY: the spans and panels lie inside the tensors (or the buffer) by
+            // construction, so every element that the tile addresses does; packed operands are
+            // whole panels. The pass and the sums are of the same elements.
+            unsafe {
+                compute(&tile);
+                if needs_pass {
+                    self.pass(&goal, unit, y, [channel, pixel]);
+                }
+                if average {
+                    self.add_to_averages(&goal, unit, y);
+                }
+            }
+        }
+    }
+
+    /// Gives each pixel of a unit with its number.
+    pub(super) fn places(&self, unit: &Unit, mut f: impl FnMut(usize, Place)) {
+        let pixels = self.cut.pixels;
+        let mut place = unit.place;
+        for i in 0..unit.span.count {
+            f(i, place);
+            place.column += 1;
+            if place.column == pixels.columns {
+                (place.column, place.row) = (0, place.row + 1);
+                if place.row == pixels.rows {
+                    (place.row, place.image) = (0, place.image + 1);
+                }
+            }
+        }
+    }
+
+    /// The pass over a tile that has been stored at `y`: one for each evenly spaced piece.
+    ///
+    /// # Safety
+    /// As [`Run::task`]; the tile's elements are at `y` with pitches of channels and pixels, or
+    /// where the outlet's output lies.
+    unsafe fn pass(&self, goal: &Goal<'_>, unit: &Unit, y: *mut f32, pitches: [usize; 2]) {
+        let Destination { outlet, residual, .. } = goal.destination;
+        let own = outlet.residual.filter(|_| !outlet.residual_in_tile());
+        let slopes = &self.packed.slopes.values();
+        let slopes = match outlet.layer.activation {
+            Activation::Prelu => slopes[goal.packed..].as_ptr(),
+            _ => core::ptr::null(),
+        };
+        let run = self.cut.pixels.run(Even::Output);
+        let [y_channel, y_pixel] = pitches;
+        let (end, mut first) = (unit.span.first + unit.span.count, unit.span.first);
+        while first < end {
+            let pixels =
+                if unit.uneven { (run - first % run).min(end - first) } else { end - first };
+            let place =
+                if first == unit.span.first { unit.place } else { self.cut.pixels.place(first) };
+            let offset = if outlet.layer.average {
+                (first - unit.span.first) * y_pixel
+            } else {
+                outlet.output.at.at(place).wrapping_sub(outlet.output.at.at(unit.place))
+            };
+            let residual = match (own, residual) {
+                (Some(grid), Some(residual)) => {
+                    residual[goal.residual + grid.at.at(place)..].as_ptr()
+                }
+                _ => core::ptr::null(),
+            };
+            // SAFETY: elements of the tile, and those of the residual for them; the slopes are
+            // packed like the outputs.
+            unsafe {
+                let pass = Pass {
+                    y: y.wrapping_add(offset),
+                    y_channel,
+                    y_pixel,
+                    residual,
+                    residual_channel: own.map_or(0, |grid| grid.at.channel),
+                    residual_pixel: own.map_or(0, |grid| grid.at.pixel),
+                    channels: goal.panel.shape.outputs,
+                    pixels,
+                    activation: outlet.layer.activation,
+                    slopes,
+                };
+                epilogue::apply(self.cut.kernel.isa(), &pass);
+            }
+            first += pixels;
+        }
+    }
+}
