@@ -226,7 +226,7 @@ def kernels_of(functions: list[Function]) -> list[Kernel]:
 
 def registered(isas: set[str]) -> set[str]:
     """The tiles of the kernels in the library's registry, for these ISAs."""
-    source = (ROOT / "kernels" / "src" / "kernel.rs").read_text()
+    source = (ROOT / "kernels" / "src" / "micro" / "registry.rs").read_text()
     return {f"{isa} {rows}x{columns}" for isa, rows, columns in REGISTERED.findall(source) if isa in isas}
 
 

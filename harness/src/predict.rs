@@ -5,7 +5,7 @@
 
 use pointwise::{Cpu, Error, Isa, Kernel, kernels};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 static TEXT: &str = include_str!("../../reports/predicted-kernels.json");
@@ -174,7 +174,7 @@ pub fn cpu(name: &str) -> Result<Cpu, Error> {
     if cpu.has_measured_steps() {
         return Ok(cpu);
     }
-    let mut least: BTreeMap<(Isa, bool, [usize; 2]), f64> = BTreeMap::new();
+    let mut least: HashMap<(Isa, bool, [usize; 2]), f64> = HashMap::new();
     // The cost model derives tiles with a shared vector from the whole ones, and takes those that
     // read planes for those that read rows.
     for it in predictions.loops.iter().filter(|it| !it.half && it.form != "planes") {

@@ -144,7 +144,7 @@ pub(crate) fn why_not(kernel: &Kernel, options: &Options) -> Option<String> {
         return Some(format!("it needs {}", kernel.isa().needs()));
     }
     match options.isa {
-        Some(cap) if kernel.isa() > cap => Some(format!("--isa {cap} rules it out")),
+        Some(cap) if !kernel.isa().is_within(cap) => Some(format!("--isa {cap} rules it out")),
         _ => None,
     }
 }

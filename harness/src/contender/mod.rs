@@ -211,7 +211,7 @@ fn expect_plain(layer: &Layer) -> Result<(), Refusal> {
 /// Refuses a cap below what the CPU has, for contenders that take none.
 fn expect_no_cap(cap: Option<Isa>) -> Result<(), Refusal> {
     match cap {
-        Some(cap) if Isa::ALL.iter().any(|isa| isa.is_available() && *isa > cap) => {
+        Some(cap) if Isa::ALL.iter().any(|isa| isa.is_available() && !isa.is_within(cap)) => {
             Err(Refusal::Unsupported(format!("its ISA cannot be capped at {cap}")))
         }
         _ => Ok(()),

@@ -111,7 +111,7 @@ impl Ceilings {
         self.fma
             .iter()
             .filter(|ceiling| ceiling.threads == threads)
-            .filter(|ceiling| cap.is_none_or(|cap| ceiling.isa <= cap))
+            .filter(|ceiling| cap.is_none_or(|cap| ceiling.isa.is_within(cap)))
             .max_by(|a, b| a.gflops.total_cmp(&b.gflops))
     }
 

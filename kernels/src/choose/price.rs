@@ -18,10 +18,10 @@ use crate::cpu::Cpu;
 use crate::cut::Cut;
 use crate::cut::panels::PanelShape;
 use crate::cut::split::Split;
-use crate::cut::tile_kind::{Store, TileKind};
+use crate::cut::tile_kind::TileKind;
 use crate::cut::units::UnitShape;
+use crate::micro::operands::{PLANES, ROWS, Store};
 use crate::micro::registry::Family;
-use crate::micro::tile::{PLANES, ROWS};
 
 const LINE: f64 = 64.0;
 const PAGE: f64 = 4096.0;

@@ -16,6 +16,7 @@ use crate::cpu::{Cpu, brand};
 use crate::cut::blocking::Blocking;
 use crate::cut::split::Split;
 use crate::describe::activation::Activation;
+use crate::describe::arithmetic::Dtype;
 use crate::describe::layer::Layer;
 use crate::micro::registry::{Kernel, kernels};
 use core::fmt;
@@ -23,11 +24,17 @@ use std::path::{Path, PathBuf};
 
 /// Version of the text form.
 const VERSION: &str = "1";
-const SETTINGS: &str = "f32 warm";
+
+/// What the times were taken with: the element type, and operands in the caches.
+fn settings(dtype: Dtype) -> String {
+    format!("{dtype} warm")
+}
 
 /// Measured times of candidates on one CPU.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
+    /// Element type of its layers.
+    dtype: Dtype,
     cpu: String,
     library: String,
     known: Vec<Known>,
@@ -134,7 +141,11 @@ impl fmt::Display for ProfileError {
                 write!(f, "profile is of another CPU: {found}; this is {here}")
             }
             ProfileError::OtherSettings { found } => {
-                write!(f, "profile was made with settings {found:?}, not {SETTINGS:?}")
+                write!(
+                    f,
+                    "profile was made with settings {found:?}, not {:?}",
+                    settings(Dtype::F32)
+                )
             }
         }
     }
@@ -146,7 +157,7 @@ impl Profile {
     /// An empty profile of this CPU and library.
     pub fn new() -> Self {
         let library = env!("CARGO_PKG_VERSION").to_owned();
-        Profile { cpu: host(), library, known: Vec::new() }
+        Profile { dtype: Dtype::F32, cpu: host(), library, known: Vec::new() }
     }
 
     /// Adds a measured candidate, replacing an older time of the same.
@@ -239,13 +250,14 @@ impl Profile {
         let library = field("library ", 2, "`library VERSION`")?;
         let cpu = field("cpu ", 3, "`cpu NAME`")?;
         let settings = field("settings ", 4, "`settings NAMES`")?;
-        if settings != SETTINGS {
+        let dtype = Dtype::F32;
+        if settings != self::settings(dtype) {
             return Err(ProfileError::OtherSettings { found: settings });
         }
         if library != env!("CARGO_PKG_VERSION") {
             return Err(ProfileError::OtherLibrary { found: library });
         }
-        let mut profile = Profile { cpu, library, known: Vec::new() };
+        let mut profile = Profile { dtype, cpu, library, known: Vec::new() };
         for (at, line) in text.lines().enumerate().skip(4) {
             if line.is_empty() || line.starts_with('#') {
                 continue;
@@ -276,7 +288,7 @@ impl Default for Profile {
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "pointwise-profile {VERSION}\nlibrary {}", self.library)?;
-        writeln!(f, "cpu {}\nsettings {SETTINGS}", self.cpu)?;
+        writeln!(f, "cpu {}\nsettings {}", self.cpu, settings(self.dtype))?;
         for Measured { layer, threads, kernel, blocking, split, ns } in self.entries() {
             let pack = if blocking.pack { "packed" } else { "direct" };
             // A fraction counts where there is little else, and 0 would not be read again.

@@ -6,7 +6,8 @@ use crate::micro::isa::Isa;
 /// The CPU of this machine.
 pub(super) fn detect() -> Cpu {
     let mut cpu = known().unwrap_or_else(Cpu::generic);
-    cpu.isa = Isa::ALL.into_iter().filter(|isa| isa.is_available()).max().unwrap_or(Isa::Scalar);
+    // The last that is there has the longest vectors.
+    cpu.isa = Isa::ALL.into_iter().rfind(|isa| isa.is_available()).unwrap_or(Isa::Scalar);
     caches(&mut cpu);
     cpu
 }

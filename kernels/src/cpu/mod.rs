@@ -57,8 +57,24 @@ pub struct Cpu {
     pub memory_latency: f64,
     /// Cycles until another thread of a pool starts on its part.
     pub wake: f64,
+    /// What a run does differently on different CPUs.
+    pub(crate) tuning: Tuning,
     /// What its inner loops cost, where that is known.
     pub(crate) tiles: TileCosts,
+}
+
+/// What a run does differently on different CPUs: numbers that were found by measuring whole layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tuning {
+    /// Steps that a tile asks for weights ahead of those that it reads: twice the time that memory
+    /// takes to answer.
+    pub(crate) ask_steps: usize,
+    /// Outputs from which on a tile of pixels in lanes asks for the next tile's pixels. A tile with
+    /// fewer is over before they arrive, and they would push out its own.
+    pub(crate) ask_outputs: usize,
+    /// Steps at a tile's end that one half of its rows does before the other half, so that the
+    /// stores of the first are hidden; 0 where stores cost nothing.
+    pub(crate) stagger_steps: usize,
 }
 
 /// Name and text of each data file.
@@ -138,6 +154,9 @@ impl Cpu {
             "memory_bytes" => self.memory_bytes = number()?,
             "memory_latency" => self.memory_latency = number()?,
             "wake" => self.wake = number()?,
+            "ask_steps" => self.tuning.ask_steps = value.parse().ok()?,
+            "ask_outputs" => self.tuning.ask_outputs = value.parse().ok()?,
+            "stagger_steps" => self.tuning.stagger_steps = value.parse().ok()?,
             "tile" => self.tiles.add(value)?,
             _ => return None,
         }
@@ -195,13 +214,14 @@ impl Cpu {
             memory_bytes: 5.0,
             memory_latency: 300.0,
             wake: 30_000.0,
+            tuning: Tuning { ask_steps: 64, ask_outputs: 6, stagger_steps: 24 },
             tiles: TileCosts::default(),
         }
     }
 
     /// Whether it runs kernels of `isa`.
     pub fn runs(&self, isa: Isa) -> bool {
-        isa == Isa::Scalar || isa <= self.isa && (isa == Isa::Neon) == (self.isa == Isa::Neon)
+        isa.is_within(self.isa)
     }
 
     /// Multiply-adds of whole vectors of `isa` per cycle.

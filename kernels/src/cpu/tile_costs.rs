@@ -78,22 +78,6 @@ impl TileCosts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::micro::finish::Offsets;
-    use crate::micro::registry::kernels;
-    use crate::micro::tile::{LINE, ROWS, Tile};
-    use std::hint::black_box;
-    use std::time::Instant;
-
-    /// Nanoseconds of a cycle: a chain of multiplications, 3 cycles each, and exclusive ors.
-    fn cycle() -> f64 {
-        let begin = Instant::now();
-        let mut x = black_box(3u64);
-        for i in 0..5_000u64 {
-            x = x.wrapping_mul(x) ^ i;
-        }
-        black_box(x);
-        begin.elapsed().as_nanos() as f64 / 20_000.0
-    }
 
     #[test]
     fn costs_are_read_and_looked_up() {
@@ -110,70 +94,6 @@ mod tests {
             "avx2 rows 1x1 NaN 1",
         ] {
             assert_eq!(costs.add(bad), None, "{bad}");
-        }
-    }
-
-    /// Prints the `tile` lines of this CPU's data file.
-    #[test]
-    #[ignore = "measures"]
-    fn measure() {
-        let a = vec![0.5f32; 40 * 512];
-        let b = vec![0.25f32; 4096];
-        let mut y = vec![0.0f32; 64 * 64];
-        let mut done = Vec::new();
-        for kernel in kernels().iter().filter(|k| k.is_available() && k.isa() != Isa::Scalar) {
-            let lanes = kernel.isa().lanes();
-            for vectors in 1..=kernel.vectors() {
-                for rows in 1..=kernel.rows() {
-                    for form in [true, false] {
-                        if done.contains(&(kernel.isa(), vectors, rows, form)) {
-                            continue;
-                        }
-                        done.push((kernel.isa(), vectors, rows, form));
-                        let function =
-                            kernel.tile(rows, vectors, if form { ROWS } else { LINE }, false);
-                        let mut least = [f64::INFINITY; 2];
-                        for _ in 0..15 {
-                            let cycle = cycle().min(cycle());
-                            for (least, depth) in least.iter_mut().zip([64, 192]) {
-                                let tile = Tile {
-                                    depth,
-                                    a: a.as_ptr(),
-                                    a_row: 208,
-                                    a_step: usize::from(form),
-                                    b: b.as_ptr(),
-                                    b_step: 0,
-                                    start: b.as_ptr(),
-                                    start_by_row: !form,
-                                    y: y.as_mut_ptr(),
-                                    residual: core::ptr::null(),
-                                    y_row: vectors * lanes,
-                                    y_lanes: Offsets::Adjacent,
-                                    lanes: vectors * lanes,
-                                    fresh_weights: false,
-                                    fresh_pixels: false,
-                                    lo: 0.0,
-                                    hi: f32::INFINITY,
-                                };
-                                let begin = Instant::now();
-                                for _ in 0..100 {
-                                    // SAFETY: the buffers are larger than any tile of them.
-                                    unsafe { function(black_box(&tile)) };
-                                }
-                                *least =
-                                    least.min(begin.elapsed().as_nanos() as f64 / 100.0 / cycle);
-                            }
-                        }
-                        let step = (least[1] - least[0]) / 128.0;
-                        println!(
-                            "tile {} {} {rows}x{vectors} {step:.2} {:.0}",
-                            kernel.isa(),
-                            if form { "rows" } else { "line" },
-                            (least[0] - 64.0 * step).max(1.0),
-                        );
-                    }
-                }
-            }
         }
     }
 }

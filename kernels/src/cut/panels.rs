@@ -2,6 +2,7 @@
 
 use crate::cut::pixels::even_groups;
 use crate::describe::activation::Activation;
+use crate::describe::arithmetic::Dtype;
 use crate::describe::error::Error;
 use crate::describe::layer::Layer;
 use crate::micro::registry::{Family, Kernel};
@@ -11,7 +12,8 @@ use core::ops::Range;
 /// with equal `Panels` share packed weights.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Panels {
-    pub(crate) family: Family,
+    dtype: Dtype,
+    family: Family,
     /// Lanes of a vector; 1 when outputs are broadcast.
     lanes: usize,
     /// Vectors (outputs in lanes) or rows (pixels in lanes) of the widest panel.
@@ -55,8 +57,8 @@ pub(crate) struct Panel {
 
 impl core::fmt::Display for Panels {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Panels { lanes, most, c, groups, .. } = self;
-        write!(f, "c {c}, g {groups}, ")?;
+        let Panels { dtype, lanes, most, c, groups, .. } = self;
+        write!(f, "{dtype}, c {c}, g {groups}, ")?;
         for Part { k, bias, slopes } in &self.parts {
             let bias = if *bias { "with" } else { "without" };
             write!(f, "k {k} {bias} bias{}, ", if *slopes { " with slopes" } else { "" })?;
@@ -73,8 +75,15 @@ impl Panels {
             Family::Outputs => (kernel.isa().lanes(), kernel.vectors()),
             Family::Pixels => (1, kernel.rows()),
         };
-        let mut panels =
-            Panels { family: kernel.family(), lanes, most, c: 0, groups: 1, parts: Vec::new() };
+        let mut panels = Panels {
+            dtype: kernel.dtype(),
+            family: kernel.family(),
+            lanes,
+            most,
+            c: 0,
+            groups: 1,
+            parts: Vec::new(),
+        };
         for layer in layers {
             (panels.c, panels.groups) = (layer.c, layer.groups);
             let slopes = layer.activation == Activation::Prelu;

@@ -3,23 +3,8 @@
 use crate::cut::Cut;
 use crate::cut::panels::PanelShape;
 use crate::cut::units::UnitShape;
+use crate::micro::operands::{Form, LINE, PLANES, ROWS, Store};
 use crate::micro::registry::Family;
-use crate::micro::tile::{Form, LINE, PLANES, ROWS};
-
-/// How a tile's results leave its registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Store {
-    /// Every lane of every vector, adjacent in memory.
-    Whole,
-    /// The lanes that are wanted, adjacent, the last ones under a mask.
-    Masked,
-    /// The lanes that are wanted, adjacent, the last ones one by one from memory.
-    Partial,
-    /// Lanes an even step apart: through a transpose.
-    Across,
-    /// Lanes at places of their own: one by one.
-    Scattered,
-}
 
 /// What distinguishes one tile of a layer from another, but for where it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

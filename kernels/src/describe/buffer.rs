@@ -1,13 +1,14 @@
 //! Lengths of a caller's slices, and buffers of our own that may not be had.
 
+use crate::describe::arithmetic::Element;
 use crate::describe::error::Error;
 
 /// A zeroed vector, or the error that says how many bytes could not be had.
-pub(crate) fn try_zeroed(len: usize) -> Result<Vec<f32>, Error> {
+pub(crate) fn try_zeroed<T: Element>(len: usize) -> Result<Vec<T>, Error> {
     let mut v = Vec::new();
     v.try_reserve_exact(len)
-        .map_err(|_| Error::OutOfMemory { bytes: len.saturating_mul(size_of::<f32>()) })?;
-    v.resize(len, 0.0);
+        .map_err(|_| Error::OutOfMemory { bytes: len.saturating_mul(size_of::<T>()) })?;
+    v.resize(len, T::ZERO);
     Ok(v)
 }
 
@@ -17,9 +18,9 @@ pub(crate) fn expect_len(what: &'static str, given: usize, needed: usize) -> Res
 }
 
 /// Refuses an optional slice that is given where the layer has none, or the reverse.
-pub(crate) fn expect_optional(
+pub(crate) fn expect_optional<T>(
     what: &'static str,
-    given: Option<&[f32]>,
+    given: Option<&[T]>,
     wanted: bool,
     needed: usize,
 ) -> Result<(), Error> {

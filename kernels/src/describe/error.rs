@@ -160,8 +160,8 @@ pub enum Error {
     KernelUnavailable {
         /// The name asked for.
         name: String,
-        /// What it needs.
-        needs: &'static str,
+        /// What it needs of a CPU.
+        needs: String,
     },
     /// No ISA goes by that name.
     UnknownIsa {

@@ -1,6 +1,7 @@
 //! Describing a layer: sizes, layout, stride, padding and epilogue.
 
 use crate::describe::activation::Activation;
+use crate::describe::arithmetic::Dtype;
 use crate::describe::error::Error;
 
 /// The order in which a tensor's elements lie in memory, outermost axis first.
@@ -109,6 +110,8 @@ pub struct Layer {
     pub residual: bool,
     /// Applied last.
     pub activation: Activation,
+    /// What its tensors hold.
+    pub dtype: Dtype,
 }
 
 impl Layer {
@@ -142,6 +145,7 @@ impl Layer {
             bias: false,
             residual: false,
             activation: Activation::None,
+            dtype: Dtype::F32,
         }
     }
 
@@ -276,6 +280,13 @@ impl Layer {
     #[must_use]
     pub const fn activation(mut self, activation: Activation) -> Self {
         self.activation = activation;
+        self
+    }
+
+    /// Sets what its tensors hold.
+    #[must_use]
+    pub const fn dtype(mut self, dtype: Dtype) -> Self {
+        self.dtype = dtype;
         self
     }
 

@@ -4,6 +4,7 @@
 //! This room knows nothing of CPUs or kernels, and imports nothing from the other rooms.
 
 pub(crate) mod activation;
+pub(crate) mod arithmetic;
 pub(crate) mod batch_norm;
 pub(crate) mod buffer;
 pub(crate) mod error;

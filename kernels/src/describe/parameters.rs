@@ -1,6 +1,7 @@
 //! The parameters of a layer: weights, bias and slopes.
 
 use crate::describe::activation::Activation;
+use crate::describe::arithmetic::{Arithmetic, F32};
 use crate::describe::buffer::{expect_len, expect_optional};
 use crate::describe::error::Error;
 use crate::describe::layer::Layer;
@@ -20,11 +21,11 @@ use crate::describe::layer::Layer;
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Parameters<'a> {
+pub struct Parameters<'a, A: Arithmetic = F32> {
     /// `[k][c / groups]`.
-    pub weights: &'a [f32],
+    pub weights: &'a [A::Weight],
     /// `k` values, if the layer has a bias.
-    pub bias: Option<&'a [f32]>,
+    pub bias: Option<&'a [A::Sum]>,
     /// `k` finite values, if the layer's activation is PReLU.
     pub slopes: Option<&'a [f32]>,
 }
@@ -34,10 +35,17 @@ impl<'a> Parameters<'a> {
     pub const fn new(weights: &'a [f32]) -> Self {
         Parameters { weights, bias: None, slopes: None }
     }
+}
+
+impl<'a, A: Arithmetic> Parameters<'a, A> {
+    /// Weights alone, of any element type.
+    pub const fn typed(weights: &'a [A::Weight]) -> Self {
+        Parameters { weights, bias: None, slopes: None }
+    }
 
     /// Adds the bias.
     #[must_use]
-    pub const fn bias(mut self, bias: &'a [f32]) -> Self {
+    pub const fn bias(mut self, bias: &'a [A::Sum]) -> Self {
         self.bias = Some(bias);
         self
     }

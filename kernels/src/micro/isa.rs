@@ -1,11 +1,12 @@
-//! Instruction sets, and which of them this CPU has.
+//! Vector instruction sets, and which of them this CPU has.
 
 use crate::describe::error::Error;
+use crate::micro::features::Features;
 use core::fmt;
 use core::str::FromStr;
 
 /// An instruction set that kernels are written for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Isa {
     /// Portable code, one lane.
@@ -19,7 +20,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// Every ISA, the plainest first. A cap admits an ISA and those before it.
+    /// Every ISA, those of an architecture in ascending order of their vectors.
     pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512];
 
     /// The lower-case name, as options and environment variables take it.
@@ -42,29 +43,30 @@ impl Isa {
         }
     }
 
-    /// What the CPU must have, for messages.
-    pub const fn needs(self) -> &'static str {
+    /// What the CPU must have.
+    pub const fn needs(self) -> Features {
         match self {
-            Isa::Scalar => "nothing",
-            Isa::Neon => "an AArch64 CPU with NEON",
-            Isa::Avx2 => "an x86-64 CPU with AVX2, FMA, BMI2 and LZCNT",
-            Isa::Avx512 => "an x86-64 CPU with AVX-512 F, BW, CD, DQ and VL",
+            Isa::Scalar => Features::NONE,
+            Isa::Neon => Features::NEON,
+            Isa::Avx2 => Features::AVX2,
+            Isa::Avx512 => Features::AVX512,
+        }
+    }
+
+    /// Whether a cap at `cap` admits this ISA: it is the same, or one of the same architecture
+    /// with shorter vectors. Every cap admits portable code.
+    pub const fn is_within(self, cap: Isa) -> bool {
+        match self {
+            Isa::Scalar => true,
+            Isa::Neon => matches!(cap, Isa::Neon),
+            Isa::Avx2 => matches!(cap, Isa::Avx2 | Isa::Avx512),
+            Isa::Avx512 => matches!(cap, Isa::Avx512),
         }
     }
 
     /// Whether this CPU, and its operating system, run it.
     pub fn is_available(self) -> bool {
-        match self {
-            Isa::Scalar => true,
-            #[cfg(target_arch = "aarch64")]
-            Isa::Neon => pulp::aarch64::Neon::try_new().is_some(),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => pulp::x86::V3::try_new().is_some(),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => pulp::x86::V4::try_new().is_some(),
-            #[allow(unreachable_patterns)]
-            _ => false,
-        }
+        Features::host().has(self.needs())
     }
 }
 

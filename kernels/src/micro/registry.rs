@@ -3,8 +3,9 @@
 //! A kernel is a register tile on one ISA and a choice of what lies in the lanes. Its smaller
 //! sizes, for tails, come from the ISA's menu of tiles.
 
+use crate::describe::arithmetic::Dtype;
+use crate::micro::features::Features;
 use crate::micro::isa::Isa;
-use crate::micro::tile::{Form, HALF, LINE, PLANES, ROWS, TileFn, WHOLE, tile};
 
 /// What the lanes of a kernel's vectors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,18 +32,29 @@ impl Family {
 /// [`columns`](Kernel::columns) lanes.
 pub struct Kernel {
     name: &'static str,
+    dtype: Dtype,
+    needs: Features,
     isa: Isa,
     family: Family,
     rows: usize,
     vectors: usize,
-    menu: &'static Menu,
 }
 
 impl Kernel {
-    /// `f32-ISA-FAMILY-ROWSxCOLUMNS`, the family being `ol` (outputs in lanes) or `pl` (pixels
+    /// `DTYPE-ISA-FAMILY-ROWSxCOLUMNS`, the family being `ol` (outputs in lanes) or `pl` (pixels
     /// in lanes).
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The element types it is for.
+    pub const fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// What the CPU must have.
+    pub const fn needs(&self) -> Features {
+        self.needs
     }
 
     /// The instruction set it is written for.
@@ -92,22 +104,7 @@ impl Kernel {
 
     /// Whether this CPU runs it.
     pub fn is_available(&self) -> bool {
-        self.isa.is_available() && !self.menu.rows.is_empty()
-    }
-
-    /// The function for a tile of `rows` × `vectors` whose broadcast values lie as `form` says;
-    /// `shared` if two rows share its last vector.
-    pub(crate) fn tile(&self, rows: usize, vectors: usize, form: Form, shared: bool) -> TileFn {
-        let menu = match (form, shared) {
-            (ROWS, false) => self.menu.rows,
-            (LINE, false) => self.menu.line,
-            (ROWS, true) => self.menu.shared_rows,
-            (LINE, true) => self.menu.shared_line,
-            _ => self.menu.planes,
-        };
-        // Of a single vector the loads are the limit, and half of it takes as many: those that
-        // are shared begin with two.
-        menu[vectors - if shared { 2 } else { 1 }][rows - 1]
+        Features::host().has(self.needs)
     }
 
     /// Whether there are tiles whose broadcast values lie in planes, in a build for its ISA.
@@ -146,128 +143,59 @@ pub fn kernels() -> &'static [Kernel] {
     REGISTRY
 }
 
-/// Registers a kernel: `name, ISA, family, rows, vectors, menu`.
+/// Registers a kernel: `name dtype ISA family rows vectors`. What it needs is what its ISA needs.
 macro_rules! registry {
-    ($($name:literal $isa:ident $family:ident $rows:literal $vectors:literal $menu:ident;)*) => {
+    ($($name:literal $dtype:ident $isa:ident $family:ident $rows:literal $vectors:literal;)*) => {
         static REGISTRY: &[Kernel] = &[$(Kernel {
             name: $name,
+            dtype: Dtype::$dtype,
+            needs: Isa::$isa.needs(),
             isa: Isa::$isa,
             family: Family::$family,
             rows: $rows,
             vectors: $vectors,
-            menu: &$menu,
         }),*];
     };
 }
 
 registry! {
-    "f32-scalar-ol-4x4"   Scalar Outputs  4 4 SCALAR;
-    "f32-scalar-pl-4x4"   Scalar Pixels   4 4 SCALAR;
-    "f32-neon-ol-8x8"     Neon   Outputs  8 2 NEON;
-    "f32-neon-ol-8x12"    Neon   Outputs  8 3 NEON;
-    "f32-neon-ol-6x16"    Neon   Outputs  6 4 NEON;
-    "f32-neon-pl-8x8"     Neon   Pixels   8 2 NEON;
-    "f32-neon-pl-8x12"    Neon   Pixels   8 3 NEON;
-    "f32-neon-pl-6x16"    Neon   Pixels   6 4 NEON;
-    "f32-avx2-ol-12x8"    Avx2   Outputs 12 1 AVX2;
-    "f32-avx2-ol-6x16"    Avx2   Outputs  6 2 AVX2;
-    "f32-avx2-ol-4x24"    Avx2   Outputs  4 3 AVX2;
-    "f32-avx2-pl-12x8"    Avx2   Pixels  12 1 AVX2;
-    "f32-avx2-pl-6x16"    Avx2   Pixels   6 2 AVX2;
-    "f32-avx2-pl-4x24"    Avx2   Pixels   4 3 AVX2;
-    "f32-avx512-ol-28x16" Avx512 Outputs 28 1 AVX512;
-    "f32-avx512-ol-14x32" Avx512 Outputs 14 2 AVX512;
-    "f32-avx512-ol-9x48"  Avx512 Outputs  9 3 AVX512;
-    "f32-avx512-ol-6x64"  Avx512 Outputs  6 4 AVX512;
-    "f32-avx512-pl-28x16" Avx512 Pixels  28 1 AVX512;
-    "f32-avx512-pl-14x32" Avx512 Pixels  14 2 AVX512;
-    "f32-avx512-pl-9x48"  Avx512 Pixels   9 3 AVX512;
-    "f32-avx512-pl-6x64"  Avx512 Pixels   6 4 AVX512;
+    "f32-scalar-ol-4x4" F32 Scalar Outputs 4 4;
+    "f32-scalar-pl-4x4" F32 Scalar Pixels 4 4;
+    "f32-neon-ol-8x8" F32 Neon Outputs 8 2;
+    "f32-neon-ol-8x12" F32 Neon Outputs 8 3;
+    "f32-neon-ol-6x16" F32 Neon Outputs 6 4;
+    "f32-neon-pl-8x8" F32 Neon Pixels 8 2;
+    "f32-neon-pl-8x12" F32 Neon Pixels 8 3;
+    "f32-neon-pl-6x16" F32 Neon Pixels 6 4;
+    "f32-avx2-ol-12x8" F32 Avx2 Outputs 12 1;
+    "f32-avx2-ol-6x16" F32 Avx2 Outputs 6 2;
+    "f32-avx2-ol-4x24" F32 Avx2 Outputs 4 3;
+    "f32-avx2-pl-12x8" F32 Avx2 Pixels 12 1;
+    "f32-avx2-pl-6x16" F32 Avx2 Pixels 6 2;
+    "f32-avx2-pl-4x24" F32 Avx2 Pixels 4 3;
+    "f32-avx512-ol-28x16" F32 Avx512 Outputs 28 1;
+    "f32-avx512-ol-14x32" F32 Avx512 Outputs 14 2;
+    "f32-avx512-ol-9x48" F32 Avx512 Outputs 9 3;
+    "f32-avx512-ol-6x64" F32 Avx512 Outputs 6 4;
+    "f32-avx512-pl-28x16" F32 Avx512 Pixels 28 1;
+    "f32-avx512-pl-14x32" F32 Avx512 Pixels 14 2;
+    "f32-avx512-pl-9x48" F32 Avx512 Pixels 9 3;
+    "f32-avx512-pl-6x64" F32 Avx512 Pixels 6 4;
 }
 
-/// The tiles of one ISA: `[vectors − 1][rows − 1]`, for each form of the broadcast values.
-///
-/// The `shared` ones begin with two vectors, the last of which two rows share.
-pub(crate) struct Menu {
-    rows: &'static [&'static [TileFn]],
-    line: &'static [&'static [TileFn]],
-    planes: &'static [&'static [TileFn]],
-    shared_rows: &'static [&'static [TileFn]],
-    shared_line: &'static [&'static [TileFn]],
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The tiles of one form: for each count of vectors, the counts of rows.
-macro_rules! tiles {
-    ($token:ty, $form:ident, $shared:ident, {$($vectors:literal: $($rows:literal)*;)*}) => {
-        &[$(&[$(tile::<$token, $rows, $vectors, $form, $shared>),*]),*]
-    };
-}
-
-/// The menu of one ISA, on x86 with tiles that read planes and with halves.
-macro_rules! menu {
-    ($token:ty, $sizes:tt) => {
-        Menu {
-            rows: tiles!($token, ROWS, WHOLE, $sizes),
-            line: tiles!($token, LINE, WHOLE, $sizes),
-            planes: &[],
-            shared_rows: &[],
-            shared_line: &[],
+    #[test]
+    fn a_kernel_is_named_by_what_it_is() {
+        for kernel in kernels() {
+            let family = match kernel.family {
+                Family::Outputs => "ol",
+                Family::Pixels => "pl",
+            };
+            let (isa, rows, columns) = (kernel.isa, kernel.rows, kernel.columns());
+            assert_eq!(kernel.name, format!("{}-{isa}-{family}-{rows}x{columns}", kernel.dtype));
         }
-    };
-    ($token:ty, $sizes:tt, halves: $halves:tt) => {
-        Menu {
-            planes: tiles!($token, PLANES, WHOLE, $sizes),
-            shared_rows: tiles!($token, ROWS, HALF, $halves),
-            shared_line: tiles!($token, LINE, HALF, $halves),
-            ..menu!($token, $sizes)
-        }
-    };
+    }
 }
-
-static SCALAR: Menu = menu!(pulp::Scalar, {
-    1: 1 2 3 4;
-    2: 1 2 3 4;
-    3: 1 2 3 4;
-    4: 1 2 3 4;
-});
-
-#[cfg(target_arch = "x86_64")]
-static AVX2: Menu = menu!(pulp::x86::V3, {
-    1: 1 2 3 4 5 6 7 8 9 10 11 12;
-    2: 1 2 3 4 5 6;
-    3: 1 2 3 4;
-}, halves: {
-    2: 1 2 3 4 5 6;
-    3: 1 2 3 4;
-});
-
-#[cfg(target_arch = "x86_64")]
-static AVX512: Menu = menu!(pulp::x86::V4, {
-    1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28;
-    2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
-    3: 1 2 3 4 5 6 7 8 9;
-    4: 1 2 3 4 5 6;
-}, halves: {
-    2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
-    3: 1 2 3 4 5 6 7 8 9;
-    4: 1 2 3 4 5 6;
-});
-
-#[cfg(target_arch = "aarch64")]
-static NEON: Menu = menu!(pulp::aarch64::Neon, {
-    1: 1 2 3 4 5 6 7 8;
-    2: 1 2 3 4 5 6 7 8;
-    3: 1 2 3 4 5 6 7 8;
-    4: 1 2 3 4 5 6;
-});
-
-/// What stands for the menu of an ISA that this build is not for.
-macro_rules! absent {
-    ($($menu:ident)*) => { $(static $menu: Menu =
-        Menu { rows: &[], line: &[], planes: &[], shared_rows: &[], shared_line: &[] };)* };
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-absent!(AVX2 AVX512);
-#[cfg(not(target_arch = "aarch64"))]
-absent!(NEON);

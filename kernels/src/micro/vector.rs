@@ -1,4 +1,4 @@
-//! What a tile needs of an ISA beyond pulp's `Simd`.
+//! What tiles, packing and copies of outputs need of an ISA beyond pulp's `Simd`.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -13,24 +13,24 @@ const MOST_LANES: usize = 16;
 
 /// What is done to a value on its way out: residual added, then clamped.
 #[derive(Clone, Copy)]
-pub(crate) struct End {
+pub(crate) struct ResidualClamp {
     /// The residual, at the strides of where the values go; null if there is none.
     pub(crate) residual: *const f32,
     pub(crate) lo: f32,
     pub(crate) hi: f32,
 }
 
-impl End {
+impl ResidualClamp {
     /// The value as it is.
-    pub(crate) const NONE: End =
-        End { residual: core::ptr::null(), lo: f32::NEG_INFINITY, hi: f32::INFINITY };
+    pub(crate) const NONE: ResidualClamp =
+        ResidualClamp { residual: core::ptr::null(), lo: f32::NEG_INFINITY, hi: f32::INFINITY };
 
     /// The same for the values `at` elements on.
     #[inline(always)]
-    pub(crate) fn at(self, at: usize) -> End {
+    pub(crate) fn at(self, at: usize) -> ResidualClamp {
         let residual =
             if self.residual.is_null() { self.residual } else { self.residual.wrapping_add(at) };
-        End { residual, ..self }
+        ResidualClamp { residual, ..self }
     }
 
     /// # Safety
@@ -71,7 +71,7 @@ pub(crate) trait Vector: Simd {
         from_pitch: usize,
         to: *mut f32,
         to_pitch: usize,
-        end: End,
+        end: ResidualClamp,
     ) {
         for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
             let at = j * to_pitch + i;
@@ -94,7 +94,7 @@ pub(crate) trait Vector: Simd {
         from_pitch: usize,
         to: *mut f32,
         to_pitch: usize,
-        end: End,
+        end: ResidualClamp,
     ) {
         for i in 0..4 {
             for j in 0..4 {
@@ -121,7 +121,7 @@ pub(crate) trait Vector: Simd {
             // SAFETY: a quarter of the caller's block.
             unsafe {
                 let (from, to) = (from.add(i * from_pitch + j), to.add(j * to_pitch + i));
-                self.transpose8(from, from_pitch, to, to_pitch, End::NONE);
+                self.transpose8(from, from_pitch, to, to_pitch, ResidualClamp::NONE);
             }
         }
     }
@@ -153,7 +153,7 @@ pub(crate) trait Vector: Simd {
 
     /// Says that the cache line at an address, which may be any, will soon be read.
     #[inline(always)]
-    fn prefetch(self, _at: *const f32) {}
+    fn prefetch(self, _at: *const u8) {}
 
     /// Whether [`load_first`](Vector::load_first) and [`store_first`](Vector::store_first) are one
     /// instruction each.
@@ -253,4 +253,20 @@ impl Vector for Scalar {
     fn call<Op: NullaryFnOnce>(self, op: Op) -> Op::Output {
         op.call()
     }
+}
+
+/// # Safety
+/// One vector is readable at `from`.
+#[inline(always)]
+pub(crate) unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
+    // SAFETY: by contract; `f32s` is plain old data of as many `f32` as the vector has lanes.
+    unsafe { from.cast::<S::f32s>().read_unaligned() }
+}
+
+/// # Safety
+/// One vector is writable at `to`.
+#[inline(always)]
+pub(crate) unsafe fn store<S: Simd>(to: *mut f32, value: S::f32s) {
+    // SAFETY: by contract.
+    unsafe { to.cast::<S::f32s>().write_unaligned(value) }
 }

@@ -1,16 +1,16 @@
 //! Packing pixels into lines: `[c][width]`, the form in which both families stream an input that
 //! does not lie that way.
 
+use crate::describe::arithmetic::{Arithmetic, F32};
 use crate::micro::isa::Isa;
-use crate::micro::tile::{CACHE_LINE, load, store};
-use crate::micro::vector::{End, Vector};
+use crate::micro::vector::{ResidualClamp, Vector, load, store};
 use pulp::NullaryFnOnce;
 
 /// Evenly spaced pixels and where they go.
 #[derive(Clone, Copy)]
-pub(crate) struct PixelLine<'a> {
+pub(crate) struct PixelLine<'a, T> {
     /// The input from the first pixel's first channel on.
-    pub(crate) from: &'a [f32],
+    pub(crate) from: &'a [T],
     /// Between channels of the input.
     pub(crate) channel: usize,
     /// Between pixels of the input.
@@ -23,29 +23,36 @@ pub(crate) struct PixelLine<'a> {
     pub(crate) width: usize,
 }
 
-/// Copies the pixels of a [`PixelLine`] to the first `count` places of each line of the slice.
-///
-/// # Safety
-/// The CPU has the ISA.
-pub(crate) unsafe fn pack_line(isa: Isa, pixels: &PixelLine<'_>, to: &mut [f32]) {
-    // SAFETY: by contract.
-    unsafe {
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => line::<pulp::x86::V4>(pixels, to),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => line::<pulp::x86::V3>(pixels, to),
-            #[cfg(target_arch = "aarch64")]
-            Isa::Neon => line::<pulp::aarch64::Neon>(pixels, to),
-            _ => line::<pulp::Scalar>(pixels, to),
+/// An arithmetic whose pixels can be packed into lines.
+pub(crate) trait PacksLines: Arithmetic {
+    /// Copies the pixels of a [`PixelLine`] to the first `count` places of each line of the slice.
+    ///
+    /// # Safety
+    /// The CPU has the ISA.
+    unsafe fn pack_line(isa: Isa, pixels: &PixelLine<'_, Self::Input>, to: &mut [Self::Input]);
+}
+
+impl PacksLines for F32 {
+    unsafe fn pack_line(isa: Isa, pixels: &PixelLine<'_, f32>, to: &mut [f32]) {
+        // SAFETY: by contract.
+        unsafe {
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => line::<pulp::x86::V4>(pixels, to),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => line::<pulp::x86::V3>(pixels, to),
+                #[cfg(target_arch = "aarch64")]
+                Isa::Neon => line::<pulp::aarch64::Neon>(pixels, to),
+                _ => line::<pulp::Scalar>(pixels, to),
+            }
         }
     }
 }
 
 /// # Safety
 /// The CPU has the ISA of `S`.
-unsafe fn line<S: Vector>(p: &PixelLine<'_>, to: &mut [f32]) {
-    struct Call<'a, S>(S, &'a PixelLine<'a>, &'a mut [f32]);
+unsafe fn line<S: Vector>(p: &PixelLine<'_, f32>, to: &mut [f32]) {
+    struct Call<'a, S>(S, &'a PixelLine<'a, f32>, &'a mut [f32]);
     impl<S: Vector> NullaryFnOnce for Call<'_, S> {
         type Output = ();
         #[inline(always)]
@@ -59,7 +66,7 @@ unsafe fn line<S: Vector>(p: &PixelLine<'_>, to: &mut [f32]) {
 }
 
 #[inline(always)]
-fn copy<S: Vector>(simd: S, p: &PixelLine<'_>, to: &mut [f32]) {
+fn copy<S: Vector>(simd: S, p: &PixelLine<'_, f32>, to: &mut [f32]) {
     let PixelLine { from, channel, pixel, depth, count, width } = *p;
     assert!(depth > 0 && count > 0 && count <= width);
     assert!((depth - 1) * channel + (count - 1) * pixel < from.len());
@@ -100,10 +107,10 @@ const AHEAD: usize = 32;
 
 /// Asks for the pixels of a channel.
 #[inline(always)]
-fn ask<S: Vector>(simd: S, p: &PixelLine<'_>, channel: usize) {
+fn ask<S: Vector>(simd: S, p: &PixelLine<'_, f32>, channel: usize) {
     let first = p.from.as_ptr().wrapping_add(channel.wrapping_mul(p.channel));
-    for at in (0..p.count * p.pixel).step_by(CACHE_LINE) {
-        simd.prefetch(first.wrapping_add(at));
+    for at in (0..p.count * p.pixel).step_by(64 / size_of::<f32>()) {
+        simd.prefetch(first.wrapping_add(at).cast());
     }
 }
 
@@ -168,7 +175,7 @@ fn copy_pieces<const N: usize>(from: &[f32], to: &mut [f32]) {
 /// Pixels whose channels are adjacent, transposed block by block; at least 8 channels and 4
 /// pixels.
 #[inline(always)]
-fn across<S: Vector>(simd: S, p: &PixelLine<'_>, to: &mut [f32]) {
+fn across<S: Vector>(simd: S, p: &PixelLine<'_, f32>, to: &mut [f32]) {
     let PixelLine { from, pixel, depth, count, width, .. } = *p;
     if S::F32_LANES == 16 && depth >= 16 && count >= 16 {
         // The last block of each direction moved back: what is copied twice is the same.
@@ -187,7 +194,7 @@ fn across<S: Vector>(simd: S, p: &PixelLine<'_>, to: &mut [f32]) {
         for i in (0..whole).step_by(8) {
             let (from, to) = (from[i * pixel + c..].as_ptr(), to[c * width + i..].as_mut_ptr());
             // SAFETY: channels c..c + 8 of pixels i..i + 8, within what `copy` asserted.
-            unsafe { simd.transpose8(from, pixel, to, width, End::NONE) };
+            unsafe { simd.transpose8(from, pixel, to, width, ResidualClamp::NONE) };
         }
         if whole < count {
             for i in (0..(count - whole).div_ceil(4)).map(|b| (whole + b * 4).min(count - 4)) {
@@ -195,7 +202,7 @@ fn across<S: Vector>(simd: S, p: &PixelLine<'_>, to: &mut [f32]) {
                     let from = from[i * pixel + c..].as_ptr();
                     let to = to[c * width + i..].as_mut_ptr();
                     // SAFETY: channels c..c + 4 of pixels i..i + 4, likewise.
-                    unsafe { simd.transpose4(from, pixel, to, width, End::NONE) };
+                    unsafe { simd.transpose4(from, pixel, to, width, ResidualClamp::NONE) };
                 }
             }
         }

@@ -3,7 +3,8 @@
 use crate::cut::Cut;
 use crate::cut::pixels::Even;
 use crate::cut::units::Unit;
-use crate::pack::line::{PixelLine, pack_line};
+use crate::describe::arithmetic::Element;
+use crate::pack::line::{PacksLines, PixelLine};
 
 /// Pitch of packed rows of `depth` inputs: an odd number of cache lines, so that the rows of a
 /// tile never share one set of L1.
@@ -22,22 +23,28 @@ pub(crate) fn packed_len(cut: &Cut<'_>, unit: &Unit) -> usize {
 ///
 /// # Safety
 /// The CPU has the ISA of the kernel.
-pub(crate) unsafe fn pack_unit(
+pub(crate) unsafe fn pack_unit<A: PacksLines>(
     cut: &Cut<'_>,
     unit: &Unit,
-    input: &[f32],
+    input: &[A::Input],
     first: usize,
-    to: &mut [f32],
+    to: &mut [A::Input],
 ) {
     if cut.reads_rows() {
-        pack_rows(cut, unit, input, first, to);
+        pack_rows::<A>(cut, unit, input, first, to);
     } else {
         // SAFETY: by contract.
-        unsafe { pack_lines(cut, unit, input, first, to) };
+        unsafe { pack_lines::<A>(cut, unit, input, first, to) };
     }
 }
 
-fn pack_rows(cut: &Cut<'_>, unit: &Unit, input: &[f32], first: usize, to: &mut [f32]) {
+fn pack_rows<A: PacksLines>(
+    cut: &Cut<'_>,
+    unit: &Unit,
+    input: &[A::Input],
+    first: usize,
+    to: &mut [A::Input],
+) {
     let depth = cut.depth();
     for (i, row) in to.chunks_exact_mut(row_pitch(depth)).enumerate() {
         let at = first + cut.pixels.input.at(cut.pixels.place(unit.span.first + i));
@@ -47,7 +54,13 @@ fn pack_rows(cut: &Cut<'_>, unit: &Unit, input: &[f32], first: usize, to: &mut [
 
 /// # Safety
 /// As [`pack_unit`].
-unsafe fn pack_lines(cut: &Cut<'_>, unit: &Unit, input: &[f32], first: usize, to: &mut [f32]) {
+unsafe fn pack_lines<A: PacksLines>(
+    cut: &Cut<'_>,
+    unit: &Unit,
+    input: &[A::Input],
+    first: usize,
+    to: &mut [A::Input],
+) {
     let (pixels, width) = (cut.pixels, unit.shape.width);
     let (from, end) = (unit.span.first, unit.span.first + unit.shape.pixels);
     let mut done = 0;
@@ -61,12 +74,12 @@ unsafe fn pack_lines(cut: &Cut<'_>, unit: &Unit, input: &[f32], first: usize, to
             width,
         };
         // SAFETY: by contract.
-        unsafe { pack_line(cut.kernel.isa(), &line, &mut to[done..]) };
+        unsafe { A::pack_line(cut.kernel.isa(), &line, &mut to[done..]) };
         done += span.count;
     }
     if done < width {
         for line in to.chunks_exact_mut(width) {
-            line[done..].fill(0.0);
+            line[done..].fill(A::Input::ZERO);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Weights, packed panel by panel as a kernel reads them.
 
 use crate::cut::panels::{Panel, Panels};
+use crate::describe::arithmetic::{Arithmetic, Element};
 use crate::describe::error::Error;
 use crate::describe::parameters::Parameters;
 use crate::pack::aligned::Aligned;
@@ -17,9 +18,14 @@ pub(crate) struct Packed {
     pub(crate) slopes: Aligned,
 }
 
+/// Copies values to their places from `at` on.
+fn place<T: Element>(values: &[T], to: &mut [T], at: usize) {
+    to[at..][..values.len()].copy_from_slice(values);
+}
+
 /// `to[j·width + i] = from[i·depth + j]` for `i < count`, `j < depth`, a few columns at a time so
 /// that both sides stay in cache.
-fn transpose(from: &[f32], depth: usize, count: usize, to: &mut [f32], width: usize) {
+fn transpose<T: Element>(from: &[T], depth: usize, count: usize, to: &mut [T], width: usize) {
     const STEP: usize = 16;
     let mut start = 0;
     while start < depth {
@@ -39,19 +45,19 @@ fn transpose(from: &[f32], depth: usize, count: usize, to: &mut [f32], width: us
 ///
 /// # Errors
 /// [`Error::TooLarge`], [`Error::OutOfMemory`].
-pub(crate) fn pack_weights(
+pub(crate) fn pack_weights<A: Arithmetic>(
     panels: &Panels,
-    parameters: &[Parameters<'_>],
+    parameters: &[Parameters<'_, A>],
 ) -> Result<Packed, Error> {
     let (depth, padded, groups) = (panels.depth(), panels.padded(), panels.groups);
     let size = [groups, padded, depth]
         .iter()
         .try_fold(1usize, |size, n| size.checked_mul(*n))
         .ok_or_else(|| Error::TooLarge { what: "packed weights", sizes: vec![padded, depth] })?;
-    let mut weights = Aligned::zeroed(size)?;
-    let mut starts = Aligned::zeroed(groups * padded)?;
+    let mut weights = Aligned::zeroed::<A::Weight>(size)?;
+    let mut starts = Aligned::zeroed::<A::Sum>(groups * padded)?;
     let any_slopes = panels.parts.iter().any(|part| part.slopes);
-    let mut slopes = Aligned::zeroed(if any_slopes { groups * padded } else { 0 })?;
+    let mut slopes = Aligned::zeroed::<f32>(if any_slopes { groups * padded } else { 0 })?;
     let list = panels.list()?;
     for group in 0..groups {
         for Panel { shape, first, at } in &list {
@@ -61,13 +67,11 @@ pub(crate) fn pack_weights(
             let lines = &mut weights.values_mut()[to * depth..][..shape.width * depth];
             let from = &parameters.weights[first * depth..];
             transpose(from, depth, shape.outputs, lines, shape.width);
-            for (to_all, given) in
-                [(&mut starts, parameters.bias), (&mut slopes, parameters.slopes)]
-            {
-                if let Some(given) = given {
-                    to_all.values_mut()[to..][..shape.outputs]
-                        .copy_from_slice(&given[first..][..shape.outputs]);
-                }
+            if let Some(bias) = parameters.bias {
+                place(&bias[first..][..shape.outputs], starts.values_mut(), to);
+            }
+            if let Some(given) = parameters.slopes {
+                place(&given[first..][..shape.outputs], slopes.values_mut(), to);
             }
         }
     }

@@ -1,12 +1,14 @@
 //! A choice, bound to the tensors of a plan: what plans of one layer and of several have in common.
 
 use crate::choose::candidate::{Basis, Candidate};
+use crate::cpu::{Cpu, Tuning};
 use crate::cut::Cut;
 use crate::cut::blocking::Blocking;
 use crate::cut::outlet::{MOST_OUTLETS, Outlet, check_buffer};
 use crate::cut::panels::{Panel, Panels};
 use crate::cut::pixels::Pixels;
 use crate::cut::split::Task;
+use crate::describe::arithmetic::Algorithm;
 use crate::describe::error::Error;
 use crate::describe::layer::{Layer, Shape};
 use crate::describe::parameters::Parameters;
@@ -14,6 +16,7 @@ use crate::describe::view::View;
 use crate::micro::registry::Kernel;
 use crate::pack::weights::{Packed, pack_weights};
 use crate::reference::float_environment::DefaultEnvironment;
+use crate::run::executed::Executed;
 use crate::run::{Destination, Output, Run};
 
 /// A layer to plan, with the places of its output and residual.
@@ -47,6 +50,8 @@ pub(crate) struct Bound {
     pub(crate) cycles: f64,
     pub(crate) why: String,
     pub(crate) basis: Basis,
+    pub(crate) algorithm: Algorithm,
+    tuning: Tuning,
     panels: Panels,
     /// The panels of each group.
     list: Vec<Panel>,
@@ -55,9 +60,9 @@ pub(crate) struct Bound {
 
 /// Buffers of one outlet at a run.
 #[derive(Clone, Copy)]
-pub(crate) struct Buffers<'a> {
-    pub(crate) output: Output,
-    pub(crate) residual: Option<&'a [f32]>,
+pub(crate) struct Buffers<'a, A: Executed> {
+    pub(crate) output: Output<A::Output>,
+    pub(crate) residual: Option<&'a [A::Output]>,
 }
 
 impl Geometry {
@@ -104,6 +109,7 @@ impl Bound {
         candidate: &Candidate,
         basis: Basis,
         considered: usize,
+        algorithm: Algorithm,
     ) -> Result<Bound, Error> {
         let Candidate { kernel, blocking, split, cycles } = *candidate;
         let Geometry { shape, pixels, outlets, .. } = &geometry;
@@ -124,7 +130,21 @@ impl Bound {
             split.panels,
         );
         let border = shape.rows.len() != shape.oh || shape.columns.len() != shape.ow;
-        Ok(Bound { geometry, kernel, blocking, tasks, cycles, why, basis, panels, list, border })
+        let tuning = Cpu::host().tuning;
+        Ok(Bound {
+            geometry,
+            kernel,
+            blocking,
+            tasks,
+            cycles,
+            why,
+            basis,
+            algorithm,
+            tuning,
+            panels,
+            list,
+            border,
+        })
     }
 
     /// How many outlets it computes.
@@ -133,7 +153,10 @@ impl Bound {
     }
 
     /// Packs the parameters of each outlet.
-    pub(crate) fn pack(&self, parameters: &[Parameters<'_>]) -> Result<Packed, Error> {
+    pub(crate) fn pack<A: Executed>(
+        &self,
+        parameters: &[Parameters<'_, A>],
+    ) -> Result<Packed, Error> {
         for (outlet, parameters) in self.geometry.outlets.iter().zip(parameters) {
             parameters.check(&outlet.layer, outlet.layer.k * self.panels.depth())?;
         }
@@ -158,7 +181,11 @@ impl Bound {
     }
 
     /// Refuses an input of another length, and weights packed for another plan.
-    pub(crate) fn check_operands(&self, packed: &Packed, input: &[f32]) -> Result<(), Error> {
+    pub(crate) fn check_operands<A: Executed>(
+        &self,
+        packed: &Packed,
+        input: &[A::Input],
+    ) -> Result<(), Error> {
         let Geometry { input_needed, input_exact, .. } = self.geometry;
         check_buffer("input", input.len(), input_needed, input_exact)?;
         if packed.panels != self.panels {
@@ -179,16 +206,16 @@ impl Bound {
     /// `buffers` has as many entries as there are outlets; the outputs are writable by the tasks
     /// of this run alone, disjoint in what their views name, and with their residuals passed
     /// [`Bound::check`]; the operands passed [`Bound::check_operands`].
-    pub(crate) unsafe fn task(
+    pub(crate) unsafe fn task<A: Executed>(
         &self,
         index: usize,
         packed: &Packed,
-        input: &[f32],
-        buffers: &[Buffers<'_>],
+        input: &[A::Input],
+        buffers: &[Buffers<'_, A>],
     ) -> Result<(), Error> {
         let Geometry { layer, shape, pixels, outlets, .. } = &self.geometry;
         // On the stack: a run allocates nothing.
-        let first = Destination {
+        let first = Destination::<A> {
             outlet: &outlets[0],
             output: buffers[0].output,
             residual: buffers[0].residual,
@@ -208,6 +235,7 @@ impl Bound {
                 panels: &self.panels,
             },
             panels: &self.list,
+            tuning: self.tuning,
             packed,
             input,
             destinations: &destinations[..outlets.len()],

@@ -30,7 +30,7 @@ impl Plan {
     /// Those of [`Plan::new`].
     pub fn candidates(layer: &Layer, options: &PlanOptions) -> Result<Candidates, Error> {
         let options = options.with_environment()?;
-        let allowed = allowed(&options, Kernel::is_available)?;
+        let allowed = allowed(layer.dtype, &options, Kernel::is_available)?;
         let geometry = Geometry::new(&[whole(layer)], None)?;
         let question = question(&geometry, &options, Cpu::host(), &allowed)?;
         let (profile, _) = profile(&options);
@@ -46,7 +46,7 @@ impl Plan {
         options: &PlanOptions,
         cpu: &Cpu,
     ) -> Result<Candidates, Error> {
-        let allowed = allowed(options, |kernel| cpu.runs(kernel.isa()))?;
+        let allowed = allowed(layer.dtype, options, |kernel| cpu.runs(kernel.isa()))?;
         let geometry = Geometry::new(&[whole(layer)], None)?;
         let question = question(&geometry, options, cpu, &allowed)?;
         let candidates = explained(&question, None, options.kernel.is_some());

@@ -5,6 +5,7 @@ use crate::choose::decide::ranked;
 use crate::choose::profile::{Profile, ProfileError};
 use crate::cpu::Cpu;
 use crate::cut::blocking::Blocking;
+use crate::describe::arithmetic::Dtype;
 use crate::describe::error::Error;
 use crate::describe::view::View;
 use crate::micro::isa::Isa;
@@ -13,6 +14,7 @@ use crate::plan::bound::{Bound, Geometry, Wanted};
 use crate::plan::measure;
 use crate::plan::options::{Mode, PlanOptions};
 use crate::reference::float_environment::DefaultEnvironment;
+use crate::run::executed::Executed;
 use std::sync::Arc;
 
 /// The most parts that work is cut into.
@@ -23,7 +25,7 @@ const MOST_THREADS: usize = 1024;
 ///
 /// # Errors
 /// Those of [`Plan::with_views`](crate::Plan::with_views).
-pub(crate) fn choose(
+pub(crate) fn choose<A: Executed>(
     wanted: &[Wanted],
     input: Option<View>,
     options: &PlanOptions,
@@ -32,7 +34,7 @@ pub(crate) fn choose(
     let _environment = DefaultEnvironment::enter();
     let geometry = Geometry::new(wanted, input)?;
     let options = options.with_environment()?;
-    let allowed = allowed(&options, Kernel::is_available)?;
+    let allowed = allowed(A::DTYPE, &options, Kernel::is_available)?;
     let question = question(&geometry, &options, Cpu::host(), &allowed)?;
     let (profile, why_not) = profile(&options);
     let (ranked, mut basis) = ranked(&question, profile.as_deref());
@@ -42,12 +44,12 @@ pub(crate) fn choose(
         }
         Mode::Measure if basis != Basis::Measured => {
             basis = Basis::Measured;
-            Some(measure::best(&geometry.layer, options.threads, &ranked)?)
+            Some(measure::best::<A>(&geometry.layer, options.threads, &ranked)?)
         }
         _ => ranked.first().copied(),
     };
     let best = best.ok_or(Error::BadSplit)?;
-    Ok((Bound::new(geometry, &best, basis, ranked.len())?, why_not))
+    Ok((Bound::new(geometry, &best, basis, ranked.len(), options.algorithm)?, why_not))
 }
 
 /// What the options ask of a layer on a CPU.
@@ -95,18 +97,22 @@ pub(crate) fn profile(options: &PlanOptions) -> (Option<Arc<Profile>>, Option<Pr
 
 /// The kernels that the options admit on a CPU that `runs` some of them.
 pub(crate) fn allowed(
+    dtype: Dtype,
     options: &PlanOptions,
     runs: impl Fn(&Kernel) -> bool,
 ) -> Result<Vec<&'static Kernel>, Error> {
-    let admitted =
-        |kernel: &Kernel| runs(kernel) && options.isa.is_none_or(|cap| kernel.isa() <= cap);
+    let admitted = |kernel: &Kernel| {
+        kernel.dtype() == dtype
+            && runs(kernel)
+            && options.isa.is_none_or(|cap| kernel.isa().is_within(cap))
+    };
     if let Some(name) = &options.kernel {
         let kernel = kernels()
             .iter()
             .find(|kernel| kernel.name() == name)
             .ok_or_else(|| Error::UnknownKernel { name: name.clone() })?;
         if !admitted(kernel) {
-            let needs = kernel.isa().needs();
+            let needs = kernel.needs().to_string();
             return Err(Error::KernelUnavailable { name: name.clone(), needs });
         }
         return Ok(vec![kernel]);

@@ -2,12 +2,14 @@
 
 use crate::choose::candidate::{Basis, Candidate};
 use crate::describe::activation::Activation;
+use crate::describe::arithmetic::{Algorithm, Element};
 use crate::describe::buffer::try_zeroed;
 use crate::describe::error::Error;
 use crate::describe::layer::Layer;
 use crate::describe::parameters::Parameters;
 use crate::plan::bound::{Bound, Buffers, Geometry, Wanted};
 use crate::run::Output;
+use crate::run::executed::Executed;
 use crate::run::pool::{Pool, spread};
 use std::time::Instant;
 
@@ -16,7 +18,7 @@ const MOST: usize = 16;
 
 /// The fastest of the first few of `ranked`, on zeros: layers of this kind run in the same time
 /// whatever the values are.
-pub(crate) fn best(
+pub(crate) fn best<A: Executed>(
     layer: &Layer,
     threads: usize,
     ranked: &[Candidate],
@@ -24,24 +26,29 @@ pub(crate) fn best(
     let wanted = Wanted { layer: *layer, output: None, residual: None };
     let geometry = Geometry::new(&[wanted], None)?;
     let shape = geometry.shape;
-    let input = try_zeroed(shape.input_len)?;
-    let weights = try_zeroed(shape.weights_len)?;
-    let zeros = |wanted: bool, len| wanted.then(|| try_zeroed(len)).transpose();
-    let bias = zeros(layer.bias, layer.k)?;
-    let slopes = zeros(layer.activation == Activation::Prelu, layer.k)?;
-    let residual = zeros(layer.residual, shape.residual_len)?;
-    let mut output = try_zeroed(shape.output_len)?;
+    let input = try_zeroed::<A::Input>(shape.input_len)?;
+    let weights = try_zeroed::<A::Weight>(shape.weights_len)?;
+    let bias = zeros::<A::Sum>(layer.bias, layer.k)?;
+    let slopes = zeros::<f32>(layer.activation == Activation::Prelu, layer.k)?;
+    let residual = zeros::<A::Output>(layer.residual, shape.residual_len)?;
+    let mut output = try_zeroed::<A::Output>(shape.output_len)?;
     let output = Output { start: output.as_mut_ptr(), len: output.len() };
-    let buffers = [Buffers { output, residual: residual.as_deref() }];
+    let buffers = [Buffers::<A> { output, residual: residual.as_deref() }];
     let pool = || if threads == 1 { Pool::Serial } else { Pool::Current };
-    let mut parameters = Parameters::new(&weights);
+    let mut parameters = Parameters::<A>::typed(&weights);
     (parameters.bias, parameters.slopes) = (bias.as_deref(), slopes.as_deref());
     let mut timed = Vec::new();
     for candidate in ranked.iter().take(MOST) {
-        let bound = Bound::new(geometry.clone(), candidate, Basis::Modelled, ranked.len())?;
+        let bound = Bound::new(
+            geometry.clone(),
+            candidate,
+            Basis::Modelled,
+            ranked.len(),
+            Algorithm::Direct,
+        )?;
         let packed = bound.pack(&[parameters])?;
         bound.check(0, shape.output_len, residual.as_ref().map(Vec::len))?;
-        bound.check_operands(&packed, &input)?;
+        bound.check_operands::<A>(&packed, &input)?;
         timed.push((*candidate, bound, packed, f64::INFINITY));
     }
     while timed.len() > 1 {
@@ -64,4 +71,9 @@ pub(crate) fn best(
         timed.truncate(timed.len() / 2);
     }
     timed.first().map(|timed| timed.0).ok_or(Error::BadSplit)
+}
+
+/// Zeros, where they are wanted.
+fn zeros<T: Element>(wanted: bool, len: usize) -> Result<Option<Vec<T>>, Error> {
+    wanted.then(|| try_zeroed(len)).transpose()
 }

@@ -15,6 +15,7 @@ pub(crate) mod siblings;
 use crate::choose::candidate::Basis;
 use crate::choose::profile::ProfileError;
 use crate::cut::blocking::Blocking;
+use crate::describe::arithmetic::{Arithmetic, Contract, F32};
 use crate::describe::buffer::try_zeroed;
 use crate::describe::error::Error;
 use crate::describe::layer::{Layer, Shape};
@@ -22,8 +23,10 @@ use crate::describe::parameters::Parameters;
 use crate::describe::view::Views;
 use crate::micro::registry::Kernel;
 use crate::run::Output;
+use crate::run::executed::Executed;
 use crate::run::pool::{Pool, spread};
 use bound::{Bound, Buffers, Wanted};
+use core::marker::PhantomData;
 use decide::choose;
 use options::PlanOptions;
 use packed::PackedWeights;
@@ -57,11 +60,12 @@ use packed::PackedWeights;
 /// # Ok::<(), pointwise::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Plan<A: Arithmetic = F32> {
     layer: Layer,
     bound: Bound,
     /// Why a profile that was asked for is not used.
     profile_problem: Option<ProfileError>,
+    arithmetic: PhantomData<A>,
 }
 
 impl Plan {
@@ -82,9 +86,36 @@ impl Plan {
     /// Those of [`Plan::new`]; [`Error::OverlappingView`]; [`Error::TooLarge`] for a view that
     /// ends beyond what a buffer can hold.
     pub fn with_views(layer: &Layer, views: &Views, options: &PlanOptions) -> Result<Plan, Error> {
-        let wanted = Wanted { layer: *layer, output: views.output, residual: views.residual };
-        let (bound, profile_problem) = choose(&[wanted], views.input, options)?;
-        Ok(Plan { layer: *layer, bound, profile_problem })
+        Plan::typed(layer, views, options)
+    }
+}
+
+// What an arithmetic needs to be run is the library's own business.
+#[allow(private_bounds)]
+impl<A: Executed> Plan<A> {
+    /// The same for a layer of any element type that the library has kernels for. What the layer
+    /// says of its element type is replaced by what `A` is.
+    ///
+    /// ```
+    /// use pointwise::{F32, Layer, Plan, PlanOptions, Views};
+    /// let layer = Layer::new(64, 256, 56, 56);
+    /// let plan = Plan::<F32>::typed(&layer, &Views::new(), &PlanOptions::new())?;
+    /// assert_eq!(plan.kernel().dtype(), layer.dtype);
+    /// # Ok::<(), pointwise::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Plan::with_views`].
+    pub fn typed(layer: &Layer, views: &Views, options: &PlanOptions) -> Result<Self, Error> {
+        let layer = layer.dtype(A::DTYPE);
+        let wanted = Wanted { layer, output: views.output, residual: views.residual };
+        let (bound, profile_problem) = choose::<A>(&[wanted], views.input, options)?;
+        Ok(Plan { layer, bound, profile_problem, arithmetic: PhantomData })
+    }
+
+    /// What is promised of the results.
+    pub const fn contract(&self) -> Contract {
+        Contract::of(A::DTYPE, self.bound.algorithm)
     }
 
     /// The layer planned for.
@@ -131,7 +162,11 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::WrongLength`], [`Error::Missing`], [`Error::Unexpected`], [`Error::OutOfMemory`].
-    pub fn pack(&self, weights: &[f32], bias: Option<&[f32]>) -> Result<PackedWeights, Error> {
+    pub fn pack(
+        &self,
+        weights: &[A::Weight],
+        bias: Option<&[A::Sum]>,
+    ) -> Result<PackedWeights<A>, Error> {
         self.pack_parameters(&Parameters { weights, bias, slopes: None })
     }
 
@@ -139,38 +174,42 @@ impl Plan {
     ///
     /// # Errors
     /// Those of [`Plan::pack`]; [`Error::BadSlope`].
-    pub fn pack_parameters(&self, parameters: &Parameters<'_>) -> Result<PackedWeights, Error> {
-        Ok(PackedWeights { first: self.bound.pack(&[*parameters])?, rest: Vec::new() })
+    pub fn pack_parameters(
+        &self,
+        parameters: &Parameters<'_, A>,
+    ) -> Result<PackedWeights<A>, Error> {
+        Ok(PackedWeights::new(self.bound.pack(&[*parameters])?, Vec::new()))
     }
 
     /// Computes the layer: `input` in the layer's layout, `output` and `residual` in its output
     /// layout, or each as its view says.
     ///
-    /// Every output is written, and nothing between the elements of a view. Nothing is allocated once each thread that takes part has run a
-    /// layer of this size (but for what rayon's queue does when the caller is not in the pool).
+    /// Every output is written, and nothing between the elements of a view. Nothing is allocated
+    /// once each thread that takes part has run a layer of this size (but for what rayon's queue
+    /// does when the caller is not in the pool).
     ///
     /// # Errors
     /// [`Error::WrongLength`], [`Error::ViewLeavesBuffer`], [`Error::Missing`],
-    /// [`Error::Unexpected`] and [`Error::PackedForAnotherPlan`], before anything is written; [`Error::OutOfMemory`] when
-    /// scratch cannot be had, and the output is then incomplete.
+    /// [`Error::Unexpected`] and [`Error::PackedForAnotherPlan`], before anything is written;
+    /// [`Error::OutOfMemory`] when scratch cannot be had, and the output is then incomplete.
     pub fn run(
         &self,
-        weights: &PackedWeights,
-        input: &[f32],
-        residual: Option<&[f32]>,
-        output: &mut [f32],
+        weights: &PackedWeights<A>,
+        input: &[A::Input],
+        residual: Option<&[A::Output]>,
+        output: &mut [A::Output],
         pool: Pool<'_>,
     ) -> Result<(), Error> {
-        self.bound.check(0, output.len(), residual.map(<[f32]>::len))?;
+        self.bound.check(0, output.len(), residual.map(<[A::Output]>::len))?;
         let output = Output { start: output.as_mut_ptr(), len: output.len() };
-        let buffers = [Buffers { output, residual }];
+        let buffers = [Buffers::<A> { output, residual }];
         if !weights.rest.is_empty() {
             return Err(Error::PackedForAnotherPlan {
                 given: format!("{weights:?}"),
                 needed: "one layer".to_owned(),
             });
         }
-        self.bound.check_operands(&weights.first, input)?;
+        self.bound.check_operands::<A>(&weights.first, input)?;
         spread(self.bound.tasks.len(), pool, |index| {
             // SAFETY: one branch, checked, as are the operands; the output is borrowed for this
             // call alone.

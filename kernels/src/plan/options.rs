@@ -4,6 +4,7 @@ use crate::choose::candidate::Candidate;
 use crate::choose::profile::Profile;
 use crate::cut::blocking::Blocking;
 use crate::cut::split::Split;
+use crate::describe::arithmetic::Algorithm;
 use crate::micro::isa::Isa;
 use core::fmt;
 use std::sync::Arc;
@@ -89,6 +90,8 @@ pub struct PlanOptions {
     pub mode: Mode,
     /// How siblings go over their common input; a single layer does not ask.
     pub sharing: Sharing,
+    /// How sums are computed.
+    pub algorithm: Algorithm,
 }
 
 impl Default for PlanOptions {
@@ -109,6 +112,7 @@ impl PlanOptions {
             profile: None,
             mode: Mode::Estimate,
             sharing: Sharing::Best,
+            algorithm: Algorithm::Direct,
         }
     }
 
@@ -165,6 +169,13 @@ impl PlanOptions {
     #[must_use]
     pub const fn sharing(mut self, sharing: Sharing) -> Self {
         self.sharing = sharing;
+        self
+    }
+
+    /// Says how sums are computed.
+    #[must_use]
+    pub const fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
         self
     }
 }

@@ -1,17 +1,20 @@
 //! Packed weights, as a caller holds them.
 
+use crate::describe::arithmetic::{Arithmetic, F32};
 use crate::pack::weights::Packed;
+use core::marker::PhantomData;
 
-/// Weights, bias and slopes in the order that a plan's kernel reads them. Any plan that packs alike takes
-/// them, for another batch or image size say.
-pub struct PackedWeights {
+/// Weights, bias and slopes in the order that a plan's kernel reads them. Any plan that packs alike
+/// takes them, for another batch or image size say.
+pub struct PackedWeights<A: Arithmetic = F32> {
     /// Those of the plan, or of the first part of siblings.
     pub(crate) first: Packed,
     /// Those of the other parts.
     pub(crate) rest: Vec<Packed>,
+    arithmetic: PhantomData<A>,
 }
 
-impl core::fmt::Debug for PackedWeights {
+impl<A: Arithmetic> core::fmt::Debug for PackedWeights<A> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "PackedWeights({}", self.first.panels)?;
         self.rest.iter().try_for_each(|part| write!(f, "; {}", part.panels))?;
@@ -19,12 +22,16 @@ impl core::fmt::Debug for PackedWeights {
     }
 }
 
-impl PackedWeights {
+impl<A: Arithmetic> PackedWeights<A> {
+    pub(crate) fn new(first: Packed, rest: Vec<Packed>) -> Self {
+        PackedWeights { first, rest, arithmetic: PhantomData }
+    }
+
     /// Bytes of memory they take.
     pub fn bytes(&self) -> usize {
-        let bytes = |Packed { weights, starts, slopes, .. }: &Packed| -> usize {
-            [weights, starts, slopes].into_iter().map(|values| size_of_val(values.values())).sum()
-        };
-        bytes(&self.first) + self.rest.iter().map(bytes).sum::<usize>()
+        core::iter::once(&self.first)
+            .chain(&self.rest)
+            .map(|part| part.weights.bytes() + part.starts.bytes() + part.slopes.bytes())
+            .sum()
     }
 }

@@ -3,6 +3,7 @@
 use crate::cut::blocking::Blocking;
 use crate::cut::outlet::MOST_OUTLETS;
 use crate::cut::split::Split;
+use crate::describe::arithmetic::{Arithmetic, F32};
 use crate::describe::error::Error;
 use crate::describe::layer::Layer;
 use crate::describe::parameters::Parameters;
@@ -13,7 +14,9 @@ use crate::plan::decide::choose;
 use crate::plan::options::{PlanOptions, Sharing};
 use crate::plan::packed::PackedWeights;
 use crate::run::Output;
+use crate::run::executed::Executed;
 use crate::run::pool::{Pool, spread};
+use core::marker::PhantomData;
 
 /// One of the layers of [`Siblings`]: its own outputs, epilogue and destination.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,7 +93,7 @@ impl Branch {
 /// # Ok::<(), pointwise::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Siblings {
+pub struct Siblings<A: Arithmetic = F32> {
     /// Consecutive branches that share a kernel; at least one.
     parts: Vec<Bound>,
     why: String,
@@ -98,6 +101,7 @@ pub struct Siblings {
     buffer: Vec<usize>,
     buffers: usize,
     residuals: bool,
+    arithmetic: PhantomData<A>,
 }
 
 impl Siblings {
@@ -116,7 +120,23 @@ impl Siblings {
         input: Option<View>,
         options: &PlanOptions,
     ) -> Result<Siblings, Error> {
-        let most = Siblings::MOST_BRANCHES;
+        Siblings::typed(branches, input, options)
+    }
+}
+
+// What an arithmetic needs to be run is the library's own business.
+#[allow(private_bounds)]
+impl<A: Executed> Siblings<A> {
+    /// The same for layers of any element type that the library has kernels for.
+    ///
+    /// # Errors
+    /// Those of [`Siblings::new`].
+    pub fn typed(
+        branches: &[Branch],
+        input: Option<View>,
+        options: &PlanOptions,
+    ) -> Result<Self, Error> {
+        let most = MOST_OUTLETS;
         if branches.is_empty() || branches.len() > most {
             return Err(Error::BadBranchCount { given: branches.len(), most });
         }
@@ -126,12 +146,12 @@ impl Siblings {
         let wanted: Vec<Wanted> = branches
             .iter()
             .map(|Branch { layer, output, residual, .. }| Wanted {
-                layer: *layer,
+                layer: layer.dtype(A::DTYPE),
                 output: *output,
                 residual: *residual,
             })
             .collect();
-        let parts = parts(&wanted, input, options)?;
+        let parts = parts::<A>(&wanted, input, options)?;
         let buffer: Vec<usize> = branches
             .iter()
             .enumerate()
@@ -149,7 +169,7 @@ impl Siblings {
         let residuals = branches.iter().any(|branch| branch.layer.residual);
         let why: Vec<&str> = parts.iter().map(|part| part.why.as_str()).collect();
         let why = why.join("; then ");
-        Ok(Siblings { parts, why, buffer, buffers, residuals })
+        Ok(Siblings { parts, why, buffer, buffers, residuals, arithmetic: PhantomData })
     }
 
     /// The kernels chosen and their blockings, each with how many consecutive branches share it.
@@ -171,7 +191,7 @@ impl Siblings {
     ///
     /// # Errors
     /// [`Error::WrongCount`]; those of [`Plan::pack_parameters`](crate::Plan::pack_parameters).
-    pub fn pack(&self, parameters: &[Parameters<'_>]) -> Result<PackedWeights, Error> {
+    pub fn pack(&self, parameters: &[Parameters<'_, A>]) -> Result<PackedWeights<A>, Error> {
         expect_count("sets of parameters", parameters.len(), self.buffer.len())?;
         let mut rest = parameters;
         let mut packed = self.parts.iter().map(|part| {
@@ -181,7 +201,7 @@ impl Siblings {
         });
         let missing = Error::WrongCount { what: "parts", given: 0, needed: 1 };
         let first = packed.next().ok_or(missing)??;
-        Ok(PackedWeights { first, rest: packed.collect::<Result<_, Error>>()? })
+        Ok(PackedWeights::new(first, packed.collect::<Result<_, Error>>()?))
     }
 
     /// Computes every branch. `residuals` has one entry a branch, or none at all if no branch has
@@ -194,10 +214,10 @@ impl Siblings {
     /// written.
     pub fn run(
         &self,
-        weights: &PackedWeights,
-        input: &[f32],
-        residuals: &[Option<&[f32]>],
-        outputs: &mut [&mut [f32]],
+        weights: &PackedWeights<A>,
+        input: &[A::Input],
+        residuals: &[Option<&[A::Output]>],
+        outputs: &mut [&mut [A::Output]],
         pool: Pool<'_>,
     ) -> Result<(), Error> {
         let count = self.buffer.len();
@@ -206,9 +226,9 @@ impl Siblings {
         }
         expect_count("output buffers", outputs.len(), self.buffers)?;
         let none = Output { start: core::ptr::null_mut(), len: 0 };
-        let mut buffers = [Buffers { output: none, residual: None }; Siblings::MOST_BRANCHES];
+        let mut buffers = [Buffers::<A> { output: none, residual: None }; MOST_OUTLETS];
         // One pointer for each buffer, so that branches which share one share its provenance.
-        let mut starts = [none; Siblings::MOST_BRANCHES];
+        let mut starts = [none; MOST_OUTLETS];
         for (start, output) in starts.iter_mut().zip(outputs.iter_mut()) {
             *start = Output { start: output.as_mut_ptr(), len: output.len() };
         }
@@ -217,7 +237,7 @@ impl Siblings {
             for index in 0..part.outlets() {
                 let residual = residuals.get(branch).copied().flatten();
                 let output = starts[self.buffer[branch]];
-                part.check(index, output.len, residual.map(<[f32]>::len))?;
+                part.check(index, output.len, residual.map(<[A::Output]>::len))?;
                 buffers[branch] = Buffers { output, residual };
                 branch += 1;
             }
@@ -225,7 +245,7 @@ impl Siblings {
         let weights = || core::iter::once(&weights.first).chain(&weights.rest);
         expect_count("parts of packed weights", weights().count(), self.parts.len())?;
         for (part, weights) in self.parts.iter().zip(weights()) {
-            part.check_operands(weights, input)?;
+            part.check_operands::<A>(weights, input)?;
         }
         spread(self.threads(), pool, |task| {
             let mut rest = &buffers[..count];
@@ -249,17 +269,17 @@ const CLEARLY: f64 = 0.03;
 
 /// Plans the branches under one kernel, or each by itself, whichever is asked for or estimated to
 /// be faster.
-fn parts(
+fn parts<A: Executed>(
     wanted: &[Wanted],
     input: Option<View>,
     options: &PlanOptions,
 ) -> Result<Vec<Bound>, Error> {
-    let (together, _) = choose(wanted, input, options)?;
+    let (together, _) = choose::<A>(wanted, input, options)?;
     if wanted.len() == 1 || options.sharing == Sharing::Kernel {
         return Ok(vec![together]);
     }
     let alone = |branch, options: &PlanOptions| {
-        choose(core::slice::from_ref(branch), input, options).map(|(bound, _)| bound)
+        choose::<A>(core::slice::from_ref(branch), input, options).map(|(bound, _)| bound)
     };
     let mut apart = wanted
         .iter()

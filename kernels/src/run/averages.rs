@@ -2,15 +2,22 @@
 
 use crate::cut::split::Task;
 use crate::cut::units::Unit;
+use crate::describe::arithmetic::Element;
+use crate::run::executed::Executed;
 use crate::run::panel::Goal;
 use crate::run::{Destination, Run};
 
-impl Run<'_> {
+impl<A: Executed> Run<'_, A> {
     /// Adds a tile's pixels, in ascending order, to the sums that the output holds.
     ///
     /// # Safety
     /// As [`Run::task`]; `tile` holds the unit's pixels, the panel's width apart.
-    pub(super) unsafe fn add_to_averages(&self, goal: &Goal<'_>, unit: &Unit, tile: *const f32) {
+    pub(super) unsafe fn add_to_averages(
+        &self,
+        goal: &Goal<'_, A>,
+        unit: &Unit,
+        tile: *const A::Output,
+    ) {
         let at = &goal.destination.outlet.output.at;
         self.places(unit, |i, place| {
             let sums = goal.output + at.base + place.image * at.image;
@@ -19,19 +26,20 @@ impl Run<'_> {
                 // this task's alone.
                 unsafe {
                     let value = *tile.add(i * goal.panel.shape.width + j);
-                    *goal.destination.output.start.add(sums + j * at.channel) += value;
+                    let sum = goal.destination.output.start.add(sums + j * at.channel);
+                    *sum = A::add(*sum, value);
                 }
             }
         });
     }
 
-    /// Starts the averages of a task's panels at +0.
+    /// Starts the averages of a task's panels at zero.
     ///
     /// # Safety
     /// As [`Run::task`].
     pub(super) unsafe fn clear_averages(&self, task: &Task) {
         // SAFETY: by contract.
-        unsafe { self.each_average(task, |sum| *sum = 0.0) };
+        unsafe { self.each_average(task, |sum| *sum = A::Output::ZERO) };
     }
 
     /// Divides the sums of a task's panels by the number of pixels.
@@ -39,14 +47,14 @@ impl Run<'_> {
     /// # Safety
     /// As [`Run::task`].
     pub(super) unsafe fn divide_averages(&self, task: &Task) {
-        let pixels = (self.shape.oh * self.shape.ow) as f32;
+        let pixels = self.shape.oh * self.shape.ow;
         // SAFETY: by contract.
-        unsafe { self.each_average(task, |sum| *sum /= pixels) };
+        unsafe { self.each_average(task, |sum| *sum = A::divide(*sum, pixels)) };
     }
 
     /// # Safety
     /// As [`Run::task`].
-    unsafe fn each_average(&self, task: &Task, f: impl Fn(&mut f32)) {
+    unsafe fn each_average(&self, task: &Task, f: impl Fn(&mut A::Output)) {
         for panel in &self.panels[task.panels.clone()] {
             let Destination { outlet, output, .. } = &self.destinations[panel.shape.outlet];
             if !outlet.layer.average {

@@ -3,9 +3,10 @@
 use crate::cut::panels::Panel;
 use crate::cut::pixels::Place;
 use crate::describe::layer::Shape;
+use crate::run::executed::Executed;
 use crate::run::{Destination, Run};
 
-impl Run<'_> {
+impl<A: Executed> Run<'_, A> {
     /// Writes the outputs whose windows lie in the padding, of rows `first`, `first + step`, …:
     /// activation of bias plus residual.
     ///
@@ -41,18 +42,18 @@ impl Run<'_> {
         for i in 0..panel.shape.outputs {
             let packed = group * self.cut.panels.padded() + panel.at + i;
             let k = panel.first + i;
-            let mut v = self.packed.starts.values()[packed];
-            if let (Some(residual), Some(grid)) = (residual, &outlet.residual) {
+            let residual = residual.zip(outlet.residual.as_ref()).map(|(residual, grid)| {
                 let channel = group * grid.group + k * grid.whole.channel;
-                v += residual[channel + grid.whole.at(place)];
-            }
-            let slope = self.packed.slopes.values().get(packed).copied().unwrap_or(1.0);
+                residual[channel + grid.whole.at(place)]
+            });
+            let slope = self.packed.slopes.values::<f32>().get(packed).copied().unwrap_or(1.0);
             let grid = &outlet.output;
             let at = group * grid.group + k * grid.whole.channel + grid.whole.at(place);
             debug_assert!(at < output.len);
             // SAFETY: an element of the output, of a row that is this task's alone.
             unsafe {
-                *output.start.add(at) = outlet.layer.activation.apply_with_slope(v, slope);
+                let start = self.packed.starts.values()[packed];
+                *output.start.add(at) = A::border(start, residual, &outlet.layer.activation, slope);
             }
         }
     }

@@ -12,15 +12,15 @@ use crate::reference::curves;
 use pulp::NullaryFnOnce;
 
 /// Some channels × evenly spaced pixels of an output, to be finished in place.
-pub(crate) struct Pass {
+pub(crate) struct Pass<T> {
     /// Channel 0 of pixel 0.
-    pub(crate) y: *mut f32,
+    pub(crate) y: *mut T,
     /// Between channels of the output.
     pub(crate) y_channel: usize,
     /// Between its pixels.
     pub(crate) y_pixel: usize,
     /// Channel 0 of pixel 0 of what is added first; null if nothing is.
-    pub(crate) residual: *const f32,
+    pub(crate) residual: *const T,
     /// Between its channels.
     pub(crate) residual_channel: usize,
     /// Between its pixels.
@@ -37,11 +37,11 @@ pub(crate) struct Pass {
 /// # Safety
 /// The CPU has the ISA. All the elements that the pass names are writable by this call alone
 /// (of the residual, and of the slopes if the activation is PReLU: readable).
-pub(crate) unsafe fn apply(isa: Isa, pass: &Pass) {
+pub(crate) unsafe fn apply(isa: Isa, pass: &Pass<f32>) {
     /// # Safety
     /// As [`apply`], for the ISA of `S`.
-    unsafe fn on<S: Vector, const N: usize>(pass: &Pass) {
-        struct Call<'a, const N: usize>(&'a Pass);
+    unsafe fn on<S: Vector, const N: usize>(pass: &Pass<f32>) {
+        struct Call<'a, const N: usize>(&'a Pass<f32>);
         impl<const N: usize> NullaryFnOnce for Call<'_, N> {
             type Output = ();
             #[inline(always)]
@@ -132,7 +132,7 @@ impl Curve for Bounds {
 /// # Safety
 /// As [`apply`].
 #[inline(always)]
-unsafe fn by_activation<const N: usize>(pass: &Pass) {
+unsafe fn by_activation<const N: usize>(pass: &Pass<f32>) {
     // SAFETY: by contract.
     unsafe {
         match pass.activation {
@@ -168,7 +168,7 @@ struct Strip {
 /// # Safety
 /// As [`apply`].
 #[inline(always)]
-unsafe fn lines<const N: usize>(pass: &Pass, f: &impl Curve) {
+unsafe fn lines<const N: usize>(pass: &Pass<f32>, f: &impl Curve) {
     let along_channels = pass.y_channel == 1 || pass.y_pixel != 1;
     let (outer, count) =
         if along_channels { (pass.pixels, pass.channels) } else { (pass.channels, pass.pixels) };

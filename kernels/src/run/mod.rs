@@ -14,16 +14,20 @@
 //! the nearest caches when they are copied.
 //!
 //! What the units and panels are, and what kind of tile they make, is computed in `cut`. This room
-//! imports `describe`, `reference`, `micro`, `cut` and `pack`. It knows nothing of cycles.
+//! imports `describe`, `reference`, `micro`, `cut` and `pack`, and of `cpu` what tiles do differently
+//! on different CPUs. It knows nothing of cycles.
 
+mod ahead;
 mod averages;
 mod border;
 mod epilogue;
+pub(crate) mod executed;
 mod panel;
 pub(crate) mod pool;
 mod scratch;
 mod unstage;
 
+use crate::cpu::Tuning;
 use crate::cut::Cut;
 use crate::cut::blocking::Blocking;
 use crate::cut::outlet::Outlet;
@@ -35,40 +39,42 @@ use crate::describe::layer::{Layer, Shape};
 use crate::micro::registry::Family;
 use crate::pack::pixels::{pack_unit, packed_len, row_pitch};
 use crate::pack::weights::Packed;
+use executed::Executed;
 use scratch::with_scratch;
 
 /// A plan's parts that running needs, with the buffers of one run.
 #[derive(Clone, Copy)]
-pub(crate) struct Run<'a> {
+pub(crate) struct Run<'a, A: Executed> {
     pub(crate) layer: &'a Layer,
     pub(crate) shape: &'a Shape,
     pub(crate) cut: Cut<'a>,
     /// The panels of each group.
     pub(crate) panels: &'a [Panel],
+    pub(crate) tuning: Tuning,
     pub(crate) packed: &'a Packed,
-    pub(crate) input: &'a [f32],
-    pub(crate) destinations: &'a [Destination<'a>],
+    pub(crate) input: &'a [A::Input],
+    pub(crate) destinations: &'a [Destination<'a, A>],
 }
 
 /// An outlet and its buffers.
 #[derive(Clone, Copy)]
-pub(crate) struct Destination<'a> {
+pub(crate) struct Destination<'a, A: Executed> {
     pub(crate) outlet: &'a Outlet,
-    pub(crate) output: Output,
-    pub(crate) residual: Option<&'a [f32]>,
+    pub(crate) output: Output<A::Output>,
+    pub(crate) residual: Option<&'a [A::Output]>,
 }
 
 /// The output of a run, written by several tasks, each its own elements.
 #[derive(Clone, Copy)]
-pub(crate) struct Output {
-    pub(crate) start: *mut f32,
+pub(crate) struct Output<T> {
+    pub(crate) start: *mut T,
     pub(crate) len: usize,
 }
 
 // SAFETY: tasks write disjoint elements of it, and nobody reads it until all have ended.
-unsafe impl Send for Output {}
+unsafe impl<T: Send> Send for Output<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Output {}
+unsafe impl<T: Send> Sync for Output<T> {}
 
 /// The units of a block, and what they take of scratch.
 struct Block {
@@ -92,13 +98,13 @@ struct Placed {
 
 /// Where a task's staged outputs lie.
 #[derive(Clone, Copy)]
-struct Stage {
-    start: *mut f32,
+struct Stage<T> {
+    start: *mut T,
     /// Elements of a pixel.
     row: usize,
 }
 
-impl Run<'_> {
+impl<A: Executed> Run<'_, A> {
     /// Runs one task.
     ///
     /// # Errors
@@ -112,11 +118,13 @@ impl Run<'_> {
         let packed = scratch_len(&self.cut)?.next_multiple_of(16);
         let staged = self.cut.staged_row().unwrap_or(0);
         let staged = staged.saturating_mul(self.cut.units_of_block() * self.cut.kernel.rows());
-        let len = packed
-            .checked_add(staged)
+        let bytes = |len: usize, size: usize| len.checked_mul(size)?.checked_next_multiple_of(64);
+        let bytes = bytes(packed, size_of::<A::Input>())
+            .zip(bytes(staged, size_of::<A::Output>()))
+            .and_then(|(packed, staged)| packed.checked_add(staged))
             .ok_or_else(|| Error::TooLarge { what: "scratch", sizes: vec![packed, staged] })?;
-        with_scratch(len, |scratch| {
-            let (scratch, stage) = scratch.split_at_mut(packed);
+        with_scratch(bytes, |scratch| {
+            let (scratch, stage) = scratch.parts_mut(packed);
             // SAFETY: by contract.
             unsafe {
                 self.clear_averages(task);
@@ -130,7 +138,7 @@ impl Run<'_> {
     ///
     /// # Safety
     /// As [`Run::task`].
-    unsafe fn blocks(&self, task: &Task, scratch: &mut [f32], stage: &mut [f32]) {
+    unsafe fn blocks(&self, task: &Task, scratch: &mut [A::Input], stage: &mut [A::Output]) {
         let most = self.cut.units_of_block();
         let none = Placed { unit: Unit::NONE, at: 0, row: 0 };
         let mut block = Block { units: [none; Blocking::MOST_UNITS], len: 0, scratch: 0, rows: 0 };
@@ -156,7 +164,13 @@ impl Run<'_> {
     ///
     /// # Safety
     /// As [`Run::task`].
-    unsafe fn block(&self, task: &Task, block: &mut Block, scratch: &mut [f32], stage: &mut [f32]) {
+    unsafe fn block(
+        &self,
+        task: &Task,
+        block: &mut Block,
+        scratch: &mut [A::Input],
+        stage: &mut [A::Output],
+    ) {
         let staged = self.cut.staged_row().map(|row| Stage { start: stage.as_mut_ptr(), row });
         let units = &block.units[..block.len];
         for group in 0..self.layer.groups {
@@ -164,7 +178,7 @@ impl Run<'_> {
             for Placed { unit, at, .. } in units.iter().filter(|placed| placed.unit.shape.packed) {
                 let to = &mut scratch[*at..][..packed_len(&self.cut, unit)];
                 // SAFETY: the plan checked that the CPU runs this kernel's ISA.
-                unsafe { pack_unit(&self.cut, unit, self.input, input, to) };
+                unsafe { pack_unit::<A>(&self.cut, unit, self.input, input, to) };
             }
             for (index, panel) in self.panels[task.panels.clone()].iter().enumerate() {
                 // SAFETY: by contract.

@@ -1,14 +1,17 @@
 //! The tiles of one panel: operands, destination, and what is done to a tile that is stored.
 
+use crate::cut::Cut;
 use crate::cut::panels::Panel;
 use crate::cut::pixels::{Even, Pitches, Place};
+use crate::cut::tile_kind::TileKind;
 use crate::cut::units::Unit;
 use crate::describe::activation::Activation;
-use crate::micro::finish::Offsets;
+use crate::micro::operands::{Offsets, Tile, Tiled};
 use crate::micro::registry::Family;
-use crate::micro::tile::Tile;
 use crate::pack::pixels::row_pitch;
-use crate::run::epilogue::{self, Pass};
+use crate::run::ahead::{Nearness, of_broadcast_pixels, of_broadcast_weights};
+use crate::run::epilogue::Pass;
+use crate::run::executed::Executed;
 use crate::run::{Destination, Placed, Run, Stage};
 use core::mem::MaybeUninit;
 
@@ -18,8 +21,8 @@ const MOST_TILE: usize = 512;
 const MOST_LANES: usize = 64;
 
 /// One panel of one group, and where it goes.
-pub(super) struct Goal<'a> {
-    pub(super) destination: &'a Destination<'a>,
+pub(super) struct Goal<'a, A: Executed> {
+    pub(super) destination: &'a Destination<'a, A>,
     pub(super) panel: &'a Panel,
     /// Position of its first output among the packed ones.
     packed: usize,
@@ -28,11 +31,7 @@ pub(super) struct Goal<'a> {
     residual: usize,
 }
 
-/// Outputs from which on a tile of pixels in lanes takes long enough for the next one's to arrive
-/// meanwhile; with fewer they would only push out its own.
-const WORTH_ASKING: usize = 6;
-
-impl Run<'_> {
+impl<A: Executed> Run<'_, A> {
     /// Runs one panel of one group over units; `first` if no other panel went over them before.
     ///
     /// # Safety
@@ -43,8 +42,8 @@ impl Run<'_> {
         panel: &Panel,
         first: bool,
         units: &[Placed],
-        scratch: &[f32],
-        staged: Option<Stage>,
+        scratch: &[A::Input],
+        staged: Option<Stage<A::Output>>,
     ) {
         let cut = &self.cut;
         let depth = cut.depth();
@@ -52,8 +51,8 @@ impl Run<'_> {
         let destination = &self.destinations[shape.outlet];
         let outlet = destination.outlet;
         let packed = group * cut.panels.padded() + panel.at;
-        let weights = &self.packed.weights.values()[packed * depth..];
-        let start = &self.packed.starts.values()[packed..];
+        let weights = &self.packed.weights.values::<A::Weight>()[packed * depth..];
+        let start = &self.packed.starts.values::<A::Sum>()[packed..];
         let output = &outlet.output;
         let goal = Goal {
             destination,
@@ -70,10 +69,8 @@ impl Run<'_> {
         let needs_pass = outlet.needs_pass();
         let later = staged.is_some() && destination.residual.is_some();
         let in_tile = destination.residual.filter(|_| !later && outlet.residual_in_tile());
-        let (lo, hi) = match outlet.layer.activation.bounds() {
-            Some(bounds) if !needs_pass && !later => bounds,
-            _ => (f32::NEG_INFINITY, f32::INFINITY),
-        };
+        let finish = A::finish(&outlet.layer.activation).filter(|_| !needs_pass && !later);
+        let finish = finish.unwrap_or(A::UNFINISHED);
         // An average's tile goes to a buffer, its channels adjacent.
         let (channel, pixel) = match staged {
             Some(Stage { row, .. }) => (1, row),
@@ -81,11 +78,12 @@ impl Run<'_> {
             None => (output.at.channel, output.at.pixel),
         };
         // Left as they are until used: most tiles use neither.
-        let mut buffer = MaybeUninit::<[f32; MOST_TILE]>::uninit();
+        let mut buffer = MaybeUninit::<[A::Output; MOST_TILE]>::uninit();
         let mut table = MaybeUninit::<[usize; MOST_LANES]>::uninit();
         for (index, Placed { unit, at, row }) in units.iter().enumerate() {
             let kind = cut.tile_kind(shape, &unit.shape, unit.uneven);
-            let (fresh_weights, fresh_pixels) = (index == 0, first && !unit.shape.packed);
+            let near =
+                Nearness { fresh_weights: index == 0, fresh_pixels: first && !unit.shape.packed };
             // Where the input is, its pitch between pixels, and between channels.
             let (x, x_pixel, x_channel) = match unit.shape.packed {
                 true if adjacent => (scratch[*at..].as_ptr(), row_pitch(depth), 1),
@@ -114,25 +112,41 @@ impl Run<'_> {
                 )
             };
             let evenly = |step| if step == 1 { Offsets::Adjacent } else { Offsets::Every(step) };
-            let tile = match cut.kernel.family() {
-                Family::Outputs => Tile {
-                    depth,
-                    a: x,
-                    a_row: x_pixel,
-                    a_step: x_channel,
-                    b: weights.as_ptr(),
-                    b_step: shape.width,
-                    start: start.as_ptr(),
-                    start_by_row: false,
-                    y,
-                    residual,
-                    y_row: pixel,
-                    y_lanes: evenly(channel),
-                    lanes: kind.lanes,
-                    fresh_weights,
-                    fresh_pixels,
-                    lo,
-                    hi,
+            // SAFETY: the spans and panels lie inside the tensors (or the buffer) by
+            // construction, so every element that the tile addresses does; packed operands are
+            // whole panels.
+            match cut.kernel.family() {
+                Family::Outputs => unsafe {
+                    compute(
+                        cut,
+                        &kind,
+                        &Tile::<A::OutputsInLanes> {
+                            depth,
+                            a: x,
+                            a_row: x_pixel,
+                            a_step: x_channel,
+                            b: weights.as_ptr(),
+                            b_step: shape.width,
+                            start: start.as_ptr(),
+                            start_by_row: false,
+                            y,
+                            residual,
+                            y_row: pixel,
+                            y_lanes: evenly(channel),
+                            lanes: kind.lanes,
+                            store: kind.store,
+                            finish,
+                            ahead: of_broadcast_pixels(
+                                near,
+                                &self.tuning,
+                                kind.form,
+                                x,
+                                x.wrapping_add(kind.rows.wrapping_mul(x_pixel)),
+                                [kind.rows, x_pixel, x_channel, shape.width],
+                            ),
+                            staggered: self.tuning.stagger_steps,
+                        },
+                    )
                 },
                 Family::Pixels => {
                     let y_lanes = if unit.uneven && !average {
@@ -146,33 +160,41 @@ impl Run<'_> {
                     } else {
                         evenly(pixel)
                     };
-                    Tile {
-                        depth,
-                        a: weights.as_ptr(),
-                        a_row: 1,
-                        a_step: shape.width,
-                        b: x,
-                        b_step: x_channel,
-                        start: start.as_ptr(),
-                        start_by_row: true,
-                        y,
-                        residual,
-                        y_row: channel,
-                        y_lanes,
-                        lanes: kind.lanes,
-                        fresh_weights,
-                        fresh_pixels: fresh_pixels && shape.width >= WORTH_ASKING,
-                        lo,
-                        hi,
-                    }
+                    unsafe {
+                        compute(
+                            cut,
+                            &kind,
+                            &Tile::<A::PixelsInLanes> {
+                                depth,
+                                a: weights.as_ptr(),
+                                a_row: 1,
+                                a_step: shape.width,
+                                b: x,
+                                b_step: x_channel,
+                                start: start.as_ptr(),
+                                start_by_row: true,
+                                y,
+                                residual,
+                                y_row: channel,
+                                y_lanes,
+                                lanes: kind.lanes,
+                                store: kind.store,
+                                finish,
+                                ahead: {
+                                    let worth = shape.width >= self.tuning.ask_outputs;
+                                    let fresh_pixels = near.fresh_pixels && worth;
+                                    let near = Nearness { fresh_pixels, ..near };
+                                    let (a, width) = (weights.as_ptr(), unit.shape.width);
+                                    of_broadcast_weights(near, &self.tuning, a, shape.width, width)
+                                },
+                                staggered: self.tuning.stagger_steps,
+                            },
+                        )
+                    };
                 }
-            };
-            let compute = cut.kernel.tile(kind.rows, kind.vectors, kind.form, kind.shared);
-            // SAFETY: the spans and panels lie inside the tensors (or the buffer) by
-            // construction, so every element that the tile addresses does; packed operands are
-            // whole panels. The pass and the sums are of the same elements.
+            }
+            // SAFETY: the pass and the sums are of the elements that the tile has stored.
             unsafe {
-                compute(&tile);
                 if needs_pass {
                     self.pass(&goal, unit, y, [channel, pixel]);
                 }
@@ -204,10 +226,10 @@ impl Run<'_> {
     /// # Safety
     /// As [`Run::task`]; the tile's elements are at `y` with pitches of channels and pixels, or
     /// where the outlet's output lies.
-    unsafe fn pass(&self, goal: &Goal<'_>, unit: &Unit, y: *mut f32, pitches: [usize; 2]) {
+    unsafe fn pass(&self, goal: &Goal<'_, A>, unit: &Unit, y: *mut A::Output, pitches: [usize; 2]) {
         let Destination { outlet, residual, .. } = goal.destination;
         let own = outlet.residual.filter(|_| !outlet.residual_in_tile());
-        let slopes = &self.packed.slopes.values();
+        let slopes = self.packed.slopes.values::<f32>();
         let slopes = match outlet.layer.activation {
             Activation::Prelu => slopes[goal.packed..].as_ptr(),
             _ => core::ptr::null(),
@@ -246,9 +268,21 @@ impl Run<'_> {
                     activation: outlet.layer.activation,
                     slopes,
                 };
-                epilogue::apply(self.cut.kernel.isa(), &pass);
+                A::pass(self.cut.kernel.isa(), &pass);
             }
             first += pixels;
         }
     }
+}
+
+/// Computes a tile of one kind.
+///
+/// # Safety
+/// As [`TileFn`](crate::micro::operands::TileFn) says.
+#[inline]
+unsafe fn compute<T: Tiled>(cut: &Cut<'_>, kind: &TileKind, tile: &Tile<T>) {
+    let &TileKind { rows, vectors, form, shared, .. } = kind;
+    let function = T::menu(cut.kernel.isa()).tile(rows, vectors, form, shared);
+    // SAFETY: by contract.
+    unsafe { function(tile) };
 }

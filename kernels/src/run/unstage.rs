@@ -3,33 +3,34 @@
 
 use crate::cut::split::Task;
 use crate::micro::isa::Isa;
-use crate::micro::tile::{load, store};
-use crate::micro::vector::{End, Vector};
+use crate::micro::operands::Clamp;
+use crate::micro::vector::{ResidualClamp, Vector, load, store};
+use crate::run::executed::Executed;
 use crate::run::{Destination, Placed, Run, Stage};
 use pulp::NullaryFnOnce;
 
-impl Run<'_> {
+impl<A: Executed> Run<'_, A> {
     /// Copies the staged outputs of a block to their places.
     ///
     /// # Safety
     /// As [`Run::task`]; `stage` holds a row for each pixel of the units.
-    pub(super) unsafe fn unstage(&self, task: &Task, units: &[Placed], stage: Stage) {
+    pub(super) unsafe fn unstage(&self, task: &Task, units: &[Placed], stage: Stage<A::Output>) {
         let panels = &self.panels[task.panels.clone()];
         let Destination { outlet, output, residual } = &self.destinations[0];
         let (groups, grid) = (self.layer.groups, &outlet.output);
-        let (lo, hi) =
-            outlet.layer.activation.bounds().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        let finish = A::finish(&outlet.layer.activation);
         let (first, at) = (panels[0].first, panels[0].at);
         let count = panels.iter().map(|panel| panel.shape.outputs).sum();
         for Placed { unit, row, .. } in units {
             let to = first * grid.at.channel + grid.at.at(unit.place);
             debug_assert!(to < output.len);
-            let end = match (residual, &outlet.residual) {
+            // Without a residual the tiles have finished what they stored.
+            let (residual, finish) = match (residual, &outlet.residual) {
                 (Some(residual), Some(grid)) => {
                     let first = first * grid.at.channel + grid.at.at(unit.place);
-                    End { residual: residual[first..].as_ptr(), lo, hi }
+                    (residual[first..].as_ptr(), finish.unwrap_or(A::UNFINISHED))
                 }
-                _ => End::NONE,
+                _ => (core::ptr::null(), A::UNFINISHED),
             };
             // SAFETY: the outputs of the task's panels in the rows of the unit, which the tiles
             // have stored, and their places in the output.
@@ -45,9 +46,10 @@ impl Run<'_> {
                     groups,
                     count,
                     shuffle: outlet.layer.shuffle,
-                    end,
+                    residual,
+                    finish,
                 };
-                unstage(self.cut.kernel.isa(), &staged);
+                A::unstage(self.cut.kernel.isa(), &staged);
             }
         }
     }
@@ -55,14 +57,14 @@ impl Run<'_> {
 
 /// Rows of outputs as tiles stored them, and where they go.
 #[derive(Clone, Copy)]
-struct Staged {
+pub(crate) struct Staged<T, F> {
     /// First output of group 0 of row 0.
-    from: *const f32,
+    from: *const T,
     /// Between rows, and between groups of a row; whole vectors of a group are readable.
     from_row: usize,
     from_group: usize,
     /// Where that output goes.
-    to: *mut f32,
+    to: *mut T,
     to_row: usize,
     /// Between the first outputs of groups; outputs of a group are adjacent. With `shuffle` it is
     /// 1, and they are `groups` apart.
@@ -72,15 +74,17 @@ struct Staged {
     /// Outputs of each group.
     count: usize,
     shuffle: bool,
-    /// What is done on the way; nothing if channels are shuffled.
-    end: End,
+    /// What is added on the way, at the strides of where the outputs go; null if nothing is.
+    residual: *const T,
+    /// What is done last on the way; nothing if channels are shuffled.
+    finish: F,
 }
 
 /// Copies the rows.
 ///
 /// # Safety
 /// The ISA is available; the elements named are readable and writable.
-unsafe fn unstage(isa: Isa, staged: &Staged) {
+pub(super) unsafe fn copy_rows(isa: Isa, staged: &Staged<f32, Clamp>) {
     // SAFETY: the caller's contract, passed on.
     unsafe {
         match isa {
@@ -96,20 +100,22 @@ unsafe fn unstage(isa: Isa, staged: &Staged) {
 }
 
 /// # Safety
-/// As [`unstage`].
-unsafe fn rows<S: Vector>(staged: &Staged) {
-    struct Call<'a, S>(S, &'a Staged);
+/// As [`copy_rows`].
+unsafe fn rows<S: Vector>(staged: &Staged<f32, Clamp>) {
+    struct Call<'a, S>(S, &'a Staged<f32, Clamp>);
     impl<S: Vector> NullaryFnOnce for Call<'_, S> {
         type Output = ();
         #[inline(always)]
         fn call(self) {
             let Call(simd, s) = self;
+            let Clamp { lo, hi } = s.finish;
+            let end = ResidualClamp { residual: s.residual, lo, hi };
             for row in 0..s.rows {
                 // SAFETY: a row of the caller's.
                 unsafe {
                     let (from, to) = (s.from.add(row * s.from_row), s.to.add(row * s.to_row));
                     match s.groups {
-                        _ if !s.shuffle => copy(from, to, s, s.end.at(row * s.to_row)),
+                        _ if !s.shuffle => copy(from, to, s, end.at(row * s.to_row)),
                         2 => in_turns::<S, 2>(simd, from, to, s),
                         3 => in_turns::<S, 3>(simd, from, to, s),
                         4 => in_turns::<S, 4>(simd, from, to, s),
@@ -126,9 +132,9 @@ unsafe fn rows<S: Vector>(staged: &Staged) {
 }
 
 /// # Safety
-/// As [`unstage`], of a row whose residual is `end`'s.
+/// As [`copy_rows`], of a row whose residual is `end`'s.
 #[inline(always)]
-unsafe fn copy(from: *const f32, to: *mut f32, s: &Staged, end: End) {
+unsafe fn copy(from: *const f32, to: *mut f32, s: &Staged<f32, Clamp>, end: ResidualClamp) {
     for group in 0..s.groups {
         let at = group * s.to_group;
         // SAFETY: the outputs of a group, in both places.
@@ -151,7 +157,7 @@ unsafe fn pieces<const N: usize>(
     to: *mut f32,
     first: usize,
     count: usize,
-    end: End,
+    end: ResidualClamp,
 ) -> usize {
     let mut at = first;
     while at + N <= count {
@@ -179,9 +185,14 @@ unsafe fn pieces<const N: usize>(
 /// which staged rows have room for, and stored as far as there are outputs.
 ///
 /// # Safety
-/// As [`unstage`], of a row of `G` groups.
+/// As [`copy_rows`], of a row of `G` groups.
 #[inline(always)]
-unsafe fn in_turns<S: Vector, const G: usize>(simd: S, from: *const f32, to: *mut f32, s: &Staged) {
+unsafe fn in_turns<S: Vector, const G: usize>(
+    simd: S,
+    from: *const f32,
+    to: *mut f32,
+    s: &Staged<f32, Clamp>,
+) {
     let lanes = S::F32_LANES;
     for at in (0..s.count).step_by(lanes) {
         let mut vectors = [simd.splat_f32s(0.0); G];
@@ -246,9 +257,9 @@ fn woven4<S: Vector>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
 /// Any number of groups.
 ///
 /// # Safety
-/// As [`unstage`], of a row.
+/// As [`copy_rows`], of a row.
 #[inline(always)]
-unsafe fn one_by_one(from: *const f32, to: *mut f32, s: &Staged) {
+unsafe fn one_by_one(from: *const f32, to: *mut f32, s: &Staged<f32, Clamp>) {
     for at in 0..s.count {
         for group in 0..s.groups {
             // SAFETY: an output and its place.

@@ -211,9 +211,9 @@ pub(crate) fn runnable() -> Vec<&'static Kernel> {
             "POINTWISE_REQUIRE_ISA names {isa}, which this machine lacks"
         );
     }
-    let (run, skip): (Vec<_>, Vec<_>) = kernels()
-        .iter()
-        .partition(|kernel| kernel.is_available() && cap.is_none_or(|cap| kernel.isa() <= cap));
+    let (run, skip): (Vec<_>, Vec<_>) = kernels().iter().partition(|kernel| {
+        kernel.is_available() && cap.is_none_or(|cap| kernel.isa().is_within(cap))
+    });
     for kernel in skip {
         eprintln!("skipped: {} (needs {})", kernel.name(), kernel.isa().needs());
     }

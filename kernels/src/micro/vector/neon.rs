@@ -1,6 +1,6 @@
 //! NEON.
 
-use super::{End, Vector};
+use super::{ResidualClamp, Vector};
 use pulp::{NullaryFnOnce, Simd};
 
 impl Vector for pulp::aarch64::Neon {
@@ -21,7 +21,7 @@ impl Vector for pulp::aarch64::Neon {
         from_pitch: usize,
         to: *mut f32,
         to_pitch: usize,
-        end: End,
+        end: ResidualClamp,
     ) {
         use core::arch::aarch64::{vaddq_f32, vbslq_f32, vcgtq_f32, vcltq_f32, vdupq_n_f32};
         use core::arch::aarch64::{

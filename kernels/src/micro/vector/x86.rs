@@ -1,6 +1,6 @@
 //! AVX2 and AVX-512.
 
-use super::{End, NullaryFnOnce, Vector};
+use super::{NullaryFnOnce, ResidualClamp, Vector};
 use core::arch::x86_64::{__m128, __m128d, __m256, __m256d, __m512};
 use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use core::arch::x86_64::{_mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
@@ -30,7 +30,7 @@ macro_rules! x86 {
                 from_pitch: usize,
                 to: *mut f32,
                 to_pitch: usize,
-                end: End,
+                end: ResidualClamp,
             ) {
                 let avx = self.avx;
                 // Halves of rows i and i + 4 side by side, so that what is left to do stays
@@ -78,7 +78,7 @@ macro_rules! x86 {
                 from_pitch: usize,
                 to: *mut f32,
                 to_pitch: usize,
-                end: End,
+                end: ResidualClamp,
             ) {
                 let sse = self.sse;
                 // SAFETY: four elements of row i of the block.
@@ -142,7 +142,7 @@ macro_rules! x86 {
             }
 
             #[inline(always)]
-            fn prefetch(self, at: *const f32) {
+            fn prefetch(self, at: *const u8) {
                 // SAFETY: a hint, which never faults; every x86-64 CPU has it.
                 unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
             }

@@ -1,26 +1,15 @@
-//! Finishing a tile that cannot be stored as it stands: lanes that are padding, or a result that
-//! lies across the lanes.
+//! Storing a tile that cannot be stored as it stands: lanes that are padding, or a result that
+//! lies across the lanes. The sums go through memory.
 
-use crate::micro::tile::{Tile, load, store};
-use crate::micro::vector::{End, Vector};
+use crate::describe::arithmetic::F32;
+use crate::micro::operands::{Offsets, Tile};
+use crate::micro::vector::{ResidualClamp, Vector, load, store};
 use pulp::NullaryFnOnce;
 
-/// Where the lanes of a tile's result lie.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Offsets {
-    /// Lane `j` at `j`.
-    Adjacent,
-    /// Lane `j` at `j` times this; the rows of the tile are then adjacent.
-    Every(usize),
-    /// Lane `j` at the `j`-th of these, which wrap around where they lie below the first; as many
-    /// as the tile has lanes wanted.
-    Table(*const usize),
-}
-
-impl Tile {
+impl Tile<F32> {
     /// What every value of the tile goes through last.
-    fn end(&self) -> End {
-        End { residual: self.residual, lo: self.lo, hi: self.hi }
+    fn residual_clamp(&self) -> ResidualClamp {
+        ResidualClamp { residual: self.residual, lo: self.finish.lo, hi: self.finish.hi }
     }
 }
 
@@ -31,14 +20,14 @@ impl Tile {
 /// The ISA is available. Those elements are writable at `t.y` and readable at a non-null
 /// `t.residual`. A table has `t.lanes` entries.
 #[inline(never)]
-pub(super) unsafe fn finish<S: Vector>(acc: &[S::f32s], vectors: usize, t: &Tile) {
-    struct Call<'a, S: Vector>(S, &'a [f32], usize, &'a Tile);
+pub(super) unsafe fn store_spilled<S: Vector>(acc: &[S::f32s], vectors: usize, t: &Tile<F32>) {
+    struct Call<'a, S: Vector>(S, &'a [f32], usize, &'a Tile<F32>);
     impl<S: Vector> NullaryFnOnce for Call<'_, S> {
         type Output = ();
         #[inline(always)]
         fn call(self) {
             let Call(simd, acc, pitch, t) = self;
-            // SAFETY: the contract of `finish`, whose only caller of this is.
+            // SAFETY: the contract of `store_spilled`, whose only caller of this is.
             unsafe {
                 match t.y_lanes {
                     Offsets::Adjacent => adjacent(simd, acc, pitch, t),
@@ -65,12 +54,12 @@ pub(super) unsafe fn finish<S: Vector>(acc: &[S::f32s], vectors: usize, t: &Tile
 /// Lanes adjacent, the last vector of a row in part.
 ///
 /// # Safety
-/// As [`finish`].
+/// As [`store_spilled`].
 #[inline(always)]
-unsafe fn adjacent<S: Vector>(simd: S, acc: &[f32], pitch: usize, t: &Tile) {
+unsafe fn adjacent<S: Vector>(simd: S, acc: &[f32], pitch: usize, t: &Tile<F32>) {
     let lanes = S::F32_LANES;
     let whole = t.lanes / lanes * lanes;
-    let (lo, hi) = (simd.splat_f32s(t.lo), simd.splat_f32s(t.hi));
+    let (lo, hi) = (simd.splat_f32s(t.finish.lo), simd.splat_f32s(t.finish.hi));
     for (i, row) in acc.chunks_exact(pitch).enumerate() {
         let at = i * t.y_row;
         let mut j = 0;
@@ -87,7 +76,7 @@ unsafe fn adjacent<S: Vector>(simd: S, acc: &[f32], pitch: usize, t: &Tile) {
         }
         while j < t.lanes {
             // SAFETY: element j of row i, wanted.
-            unsafe { *t.y.add(at + j) = t.end().apply(row[j], at + j) };
+            unsafe { *t.y.add(at + j) = t.residual_clamp().apply(row[j], at + j) };
             j += 1;
         }
     }
@@ -99,11 +88,11 @@ unsafe fn adjacent<S: Vector>(simd: S, acc: &[f32], pitch: usize, t: &Tile) {
 /// the sizes are not multiples: what is computed twice has the same bits.
 ///
 /// # Safety
-/// As [`finish`].
+/// As [`store_spilled`].
 #[inline(always)]
-unsafe fn transposed<S: Vector>(simd: S, acc: &[f32], pitch: usize, step: usize, t: &Tile) {
+unsafe fn transposed<S: Vector>(simd: S, acc: &[f32], pitch: usize, step: usize, t: &Tile<F32>) {
     let rows = acc.len() / pitch;
-    let end = t.end();
+    let end = t.residual_clamp();
     let (eights, fours) =
         if rows >= 8 { (t.lanes / 8 * 8, t.lanes / 4 * 4) } else { (0, t.lanes / 4 * 4) };
     for j in (0..eights).step_by(8) {
@@ -139,9 +128,9 @@ fn blocks<const N: usize>(len: usize) -> impl Iterator<Item = usize> {
 /// those are adjacent when the result is transposed.
 ///
 /// # Safety
-/// As [`finish`].
+/// As [`store_spilled`].
 #[inline(always)]
-unsafe fn across(acc: &[f32], pitch: usize, t: &Tile, offset: impl Fn(usize) -> usize) {
+unsafe fn across(acc: &[f32], pitch: usize, t: &Tile<F32>, offset: impl Fn(usize) -> usize) {
     for j in 0..t.lanes {
         let lane = offset(j);
         for (i, row) in acc.chunks_exact(pitch).enumerate() {
@@ -149,7 +138,7 @@ unsafe fn across(acc: &[f32], pitch: usize, t: &Tile, offset: impl Fn(usize) -> 
             unsafe {
                 // A table's offsets may lie below its first, as numbers that wrap around.
                 let at = lane.wrapping_add(i * t.y_row);
-                *t.y.wrapping_add(at) = t.end().apply(row[j], at);
+                *t.y.wrapping_add(at) = t.residual_clamp().apply(row[j], at);
             }
         }
     }

@@ -1,0 +1,81 @@
+//! What a run does outside its tiles that differs between element types.
+
+use crate::describe::activation::Activation;
+use crate::describe::arithmetic::F32;
+use crate::micro::isa::Isa;
+use crate::micro::operands::{Clamp, Kernels};
+use crate::pack::line::PacksLines;
+use crate::run::epilogue::{self, Pass};
+use crate::run::unstage::{self, Staged};
+
+/// An arithmetic that can be run.
+pub(crate) trait Executed: Kernels + PacksLines {
+    /// What a tile does with its sums last if nothing is left for it to do.
+    const UNFINISHED: Self::Finish;
+
+    /// What a tile does with its sums last under an activation that is nothing but bounds; none
+    /// for other activations.
+    fn finish(activation: &Activation) -> Option<Self::Finish>;
+
+    /// Adds the residual and applies the activation to elements that are stored.
+    ///
+    /// # Safety
+    /// The CPU has the ISA. All the elements that the pass names are writable by this call alone
+    /// (of the residual, and of the slopes if the activation is PReLU: readable).
+    unsafe fn pass(isa: Isa, pass: &Pass<Self::Output>);
+
+    /// Copies rows of staged outputs to their places.
+    ///
+    /// # Safety
+    /// The CPU has the ISA; the elements named are readable and writable.
+    unsafe fn unstage(isa: Isa, staged: &Staged<Self::Output, Self::Finish>);
+
+    /// An output whose window lies in the padding: what the chain starts at, the residual if there
+    /// is one, the activation with the slope of its channel.
+    fn border(
+        start: Self::Sum,
+        residual: Option<Self::Output>,
+        activation: &Activation,
+        slope: f32,
+    ) -> Self::Output;
+
+    /// Adds an output to the sum of an average.
+    fn add(sum: Self::Output, value: Self::Output) -> Self::Output;
+
+    /// Divides the sum of an average by the number of its pixels.
+    fn divide(sum: Self::Output, pixels: usize) -> Self::Output;
+}
+
+impl Executed for F32 {
+    const UNFINISHED: Clamp = Clamp::NONE;
+
+    fn finish(activation: &Activation) -> Option<Clamp> {
+        activation.bounds().map(|(lo, hi)| Clamp { lo, hi })
+    }
+
+    unsafe fn pass(isa: Isa, pass: &Pass<f32>) {
+        // SAFETY: by contract.
+        unsafe { epilogue::apply(isa, pass) }
+    }
+
+    unsafe fn unstage(isa: Isa, staged: &Staged<f32, Clamp>) {
+        // SAFETY: by contract.
+        unsafe { unstage::copy_rows(isa, staged) }
+    }
+
+    #[inline]
+    fn border(start: f32, residual: Option<f32>, activation: &Activation, slope: f32) -> f32 {
+        let v = residual.map_or(start, |residual| start + residual);
+        activation.apply_with_slope(v, slope)
+    }
+
+    #[inline]
+    fn add(sum: f32, value: f32) -> f32 {
+        sum + value
+    }
+
+    #[inline]
+    fn divide(sum: f32, pixels: usize) -> f32 {
+        sum / pixels as f32
+    }
+}
