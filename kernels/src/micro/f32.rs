@@ -3,7 +3,7 @@
 use crate::describe::arithmetic::F32;
 use crate::micro::dot::{Dot, End};
 use crate::micro::isa::Isa;
-use crate::micro::menu::{Menu, menu};
+use crate::micro::menu::{Compiled, Menu, menu};
 use crate::micro::operands::{Clamp, Tile, Tiled};
 use crate::micro::spill;
 use crate::micro::vector::{Vector, load, store};
@@ -16,7 +16,9 @@ impl Tiled for F32 {
     type Output = f32;
     const DEPTH: usize = 1;
     type Finish = Clamp;
+}
 
+impl Compiled for F32 {
     fn menu(isa: Isa) -> &'static Menu<F32> {
         match isa {
             Isa::Scalar => &SCALAR,

@@ -1,6 +1,42 @@
 //! The tiles that are compiled for one ISA and one kind of elements.
 
-use crate::micro::operands::{Form, LINE, ROWS, TileFn, Tiled};
+use crate::describe::arithmetic::{Arithmetic, F32};
+use crate::micro::isa::Isa;
+use crate::micro::operands::{Clamp, Form, LINE, ROWS, TileFn, Tiled};
+
+/// Elements that tiles are compiled for.
+pub(crate) trait Compiled: Tiled {
+    /// The tiles for an ISA; one without tiles where this build has none.
+    fn menu(isa: Isa) -> &'static Menu<Self>;
+}
+
+/// An arithmetic with kernels: the types of its two families of tiles.
+pub(crate) trait Kernels: Arithmetic {
+    /// Outputs in lanes, inputs broadcast.
+    type OutputsInLanes: Compiled<
+            Broadcast = Self::Input,
+            Lane = Self::Weight,
+            Sum = Self::Sum,
+            Output = Self::Output,
+            Finish = Self::Finish,
+        >;
+    /// Pixels in lanes, weights broadcast.
+    type PixelsInLanes: Compiled<
+            Broadcast = Self::Weight,
+            Lane = Self::Input,
+            Sum = Self::Sum,
+            Output = Self::Output,
+            Finish = Self::Finish,
+        >;
+    /// What a sum goes through on its way out, beside the residual.
+    type Finish: Copy;
+}
+
+impl Kernels for F32 {
+    type OutputsInLanes = F32;
+    type PixelsInLanes = F32;
+    type Finish = Clamp;
+}
 
 /// Tiles by size: `[vectors − 1][rows − 1]`, for each form of the broadcast values. Those whose last
 /// vector two rows share begin with two vectors.

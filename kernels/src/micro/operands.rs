@@ -1,8 +1,6 @@
 //! A tile's operands and destination, and the element types that it is made for.
 
-use crate::describe::arithmetic::{Arithmetic, Element, F32};
-use crate::micro::isa::Isa;
-use crate::micro::menu::Menu;
+use crate::describe::arithmetic::Element;
 
 /// What a register tile multiplies, sums and stores, by the part that each operand has in it.
 pub(crate) trait Tiled: Copy + 'static {
@@ -18,37 +16,6 @@ pub(crate) trait Tiled: Copy + 'static {
     const DEPTH: usize;
     /// What a sum goes through on its way out, beside the residual.
     type Finish: Copy;
-
-    /// The tiles for an ISA; one without tiles where this build has none.
-    fn menu(isa: Isa) -> &'static Menu<Self>;
-}
-
-/// An arithmetic with kernels: the types of its two families of tiles.
-pub(crate) trait Kernels: Arithmetic {
-    /// Outputs in lanes, inputs broadcast.
-    type OutputsInLanes: Tiled<
-            Broadcast = Self::Input,
-            Lane = Self::Weight,
-            Sum = Self::Sum,
-            Output = Self::Output,
-            Finish = Self::Finish,
-        >;
-    /// Pixels in lanes, weights broadcast.
-    type PixelsInLanes: Tiled<
-            Broadcast = Self::Weight,
-            Lane = Self::Input,
-            Sum = Self::Sum,
-            Output = Self::Output,
-            Finish = Self::Finish,
-        >;
-    /// What a sum goes through on its way out, beside the residual.
-    type Finish: Copy;
-}
-
-impl Kernels for F32 {
-    type OutputsInLanes = F32;
-    type PixelsInLanes = F32;
-    type Finish = Clamp;
 }
 
 /// Bounds of an output: values below `lo` become `lo`, values above `hi` become `hi`.

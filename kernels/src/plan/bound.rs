@@ -52,7 +52,7 @@ pub(crate) struct Bound {
     pub(crate) basis: Basis,
     pub(crate) algorithm: Algorithm,
     tuning: Tuning,
-    panels: Panels,
+    pub(crate) panels: Panels,
     /// The panels of each group.
     list: Vec<Panel>,
     border: bool,

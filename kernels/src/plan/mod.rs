@@ -11,6 +11,8 @@ mod measure;
 pub(crate) mod options;
 pub(crate) mod packed;
 pub(crate) mod siblings;
+#[cfg(test)]
+mod tests;
 
 use crate::choose::candidate::Basis;
 use crate::choose::profile::ProfileError;

@@ -3,10 +3,11 @@
 use crate::describe::activation::Activation;
 use crate::describe::arithmetic::F32;
 use crate::micro::isa::Isa;
-use crate::micro::operands::{Clamp, Kernels};
+use crate::micro::menu::Kernels;
+use crate::micro::operands::Clamp;
 use crate::pack::line::PacksLines;
 use crate::run::epilogue::{self, Pass};
-use crate::run::unstage::{self, Staged};
+use crate::run::rows::{self, Staged};
 
 /// An arithmetic that can be run.
 pub(crate) trait Executed: Kernels + PacksLines {
@@ -60,7 +61,7 @@ impl Executed for F32 {
 
     unsafe fn unstage(isa: Isa, staged: &Staged<f32, Clamp>) {
         // SAFETY: by contract.
-        unsafe { unstage::copy_rows(isa, staged) }
+        unsafe { rows::copy_rows(isa, staged) }
     }
 
     #[inline]

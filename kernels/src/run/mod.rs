@@ -24,7 +24,10 @@ mod epilogue;
 pub(crate) mod executed;
 mod panel;
 pub(crate) mod pool;
+mod rows;
 mod scratch;
+#[cfg(test)]
+pub(crate) mod trace;
 mod unstage;
 
 use crate::cpu::Tuning;

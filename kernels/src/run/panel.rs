@@ -6,7 +6,8 @@ use crate::cut::pixels::{Even, Pitches, Place};
 use crate::cut::tile_kind::TileKind;
 use crate::cut::units::Unit;
 use crate::describe::activation::Activation;
-use crate::micro::operands::{Offsets, Tile, Tiled};
+use crate::micro::menu::Compiled;
+use crate::micro::operands::{Offsets, Tile};
 use crate::micro::registry::Family;
 use crate::pack::pixels::row_pitch;
 use crate::run::ahead::{Nearness, of_broadcast_pixels, of_broadcast_weights};
@@ -280,7 +281,9 @@ impl<A: Executed> Run<'_, A> {
 /// # Safety
 /// As [`TileFn`](crate::micro::operands::TileFn) says.
 #[inline]
-unsafe fn compute<T: Tiled>(cut: &Cut<'_>, kind: &TileKind, tile: &Tile<T>) {
+unsafe fn compute<T: Compiled>(cut: &Cut<'_>, kind: &TileKind, tile: &Tile<T>) {
+    #[cfg(test)]
+    super::trace::note(kind);
     let &TileKind { rows, vectors, form, shared, .. } = kind;
     let function = T::menu(cut.kernel.isa()).tile(rows, vectors, form, shared);
     // SAFETY: by contract.

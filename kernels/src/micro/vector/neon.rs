@@ -1,7 +1,7 @@
 //! NEON.
 
 use super::{ResidualClamp, Vector};
-use pulp::{NullaryFnOnce, Simd};
+use pulp::NullaryFnOnce;
 
 impl Vector for pulp::aarch64::Neon {
     unsafe fn assume_available() -> Self {

@@ -1,0 +1,18 @@
+//! The kinds of the tiles that ran on this thread, for tests.
+
+use crate::cut::tile_kind::TileKind;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+std::thread_local! {
+    static RAN: RefCell<HashMap<TileKind, usize>> = RefCell::default();
+}
+
+pub(super) fn note(kind: &TileKind) {
+    RAN.with_borrow_mut(|ran| *ran.entry(*kind).or_default() += 1);
+}
+
+/// What ran since the last call.
+pub(crate) fn take() -> HashMap<TileKind, usize> {
+    RAN.take()
+}
