@@ -11,6 +11,7 @@ Python's standard library only. Used by inspect-kernels and predict-kernels.
 import json
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ KERNEL = re.compile(r"pointwise::micro::(?:\w+::)*?[Tt]ile\w*(?:::\w+)*(?:::)?<(
 FORM = ["rows", "line", "planes"]
 # A registered kernel's name, as the registry spells it; its tile must be among those found.
 REGISTERED = re.compile(r'"f32-(avx2|avx512|neon)-\w+-(\d+)x(\d+)"')
+# What .ci/run takes for "could not run".
+SKIPPED = 77
 # The pulp token in the name says which vector registers the kernel is for.
 TOKEN = re.compile(r"::(V3|V4|Neon)\b")
 ISA_OF_TOKEN = {"V3": "avx2", "V4": "avx512", "Neon": "neon"}
@@ -249,6 +252,23 @@ def per_step(kernel: Kernel, count: Traffic) -> int:
     return kernel.fmas()
 
 
+def need(script: str, arches: list[str], build: bool = True):
+    """Ends the script with 77 and the reason where a tool for one of the architectures is missing."""
+    for arch in arches:
+        if not shutil.which(objdump := objdump_of(arch)):
+            print(f"{script}: skipped, {objdump} is not installed (Debian: binutils, binutils-{arch}-linux-gnu)")
+            raise SystemExit(SKIPPED)
+        if build and arch != host_arch():
+            found = subprocess.run([ROOT / "scripts" / "cargo-arm", "--which-rustc"], capture_output=True, text=True)
+            if found.returncode:
+                print(f"{script}: {found.stderr.strip().removeprefix('cargo-arm: ')}")
+                raise SystemExit(SKIPPED)
+
+
+def objdump_of(arch: str) -> str:
+    return "objdump" if arch == host_arch() else f"{arch}-linux-gnu-objdump"
+
+
 def host_arch() -> str:
     return {"arm64": "aarch64"}.get(os.uname().machine, os.uname().machine)
 
@@ -276,12 +296,9 @@ def build(arch: str, features: str = "") -> Path:
 
 def disassemble(library: Path, arch: str) -> list[Function]:
     """The functions of an object file or library, by objdump."""
-    objdump = "objdump" if arch == host_arch() else f"{arch}-linux-gnu-objdump"
+    objdump = objdump_of(arch)
     command = [objdump, "-d", "--no-show-raw-insn", "--demangle=rust", str(library)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise SystemExit(f"{objdump} is not installed (Debian: binutils, binutils-{arch}-linux-gnu)") from None
+    done = subprocess.run(command, capture_output=True, text=True)
     # objdump complains about lib.rmeta in every rlib; no code at all is what fails
     functions = read_listing(done.stdout, arch)
     if not functions:

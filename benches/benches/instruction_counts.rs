@@ -10,19 +10,18 @@
 use pointwise_benches::counted::{Ready, cases};
 use std::process::{Command, ExitCode, Stdio};
 
-/// Makes this program run one case, the one of the index that follows, and nothing else.
-const ONE_CASE: &str = "--one-case";
-
 mod counts {
     // What gungraun's macros generate is not documented.
     #![allow(missing_docs)]
 
-    use super::ONE_CASE;
     use gungraun::{
         Bench, BinaryBenchmark, BinaryBenchmarkConfig, BinaryBenchmarkGroup, Callgrind, Command,
         EntryPoint, binary_benchmark_group, main,
     };
     use pointwise_benches::counted::cases;
+
+    /// Makes this program run one case, the one of the index that follows, and nothing else.
+    pub(super) const ONE_CASE: &str = "--one-case";
 
     fn add_cases(group: &mut BinaryBenchmarkGroup) {
         let program = std::env::current_exe().expect("a running program has a path");
@@ -56,10 +55,10 @@ mod counts {
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some(ONE_CASE) {
+    if arguments.next().as_deref() == Some(counts::ONE_CASE) {
         let index = arguments.next().and_then(|index| index.parse::<usize>().ok());
         let Some(case) = index.and_then(|index| cases().into_iter().nth(index)) else {
-            eprintln!("instruction_counts: {ONE_CASE} takes the index of a case");
+            eprintln!("instruction_counts: {} takes the index of a case", counts::ONE_CASE);
             return ExitCode::from(2);
         };
         Ready::new(case).counted_run();
