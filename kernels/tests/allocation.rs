@@ -1,6 +1,7 @@
 //! `Plan::run` allocates nothing once it has run, and an allocation that fails is an error.
 //!
-//! A binary of its own, for its allocator.
+//! These tests are a binary of their own because they replace the memory allocator, of which a
+//! process has one: theirs counts allocations and refuses large ones.
 
 mod case;
 

@@ -152,7 +152,7 @@ impl Case {
 
     /// The command that repeats the case.
     pub(crate) fn command(&self) -> String {
-        format!("POINTWISE_CASE='{self}' cargo test -p pointwise --test bits the_case_given")
+        format!("POINTWISE_CASE='{self}' cargo test -p pointwise --test integration the_case_given")
     }
 }
 

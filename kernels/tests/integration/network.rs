@@ -1,16 +1,12 @@
 //! Views, siblings, groups with shuffle, heads and changes of layout: against sums in `f64`, and
 //! against the layers one by one, bit for bit, on every kernel.
 
-mod case;
-mod exact;
-mod sums;
-
-use case::{plain as values, runnable};
+use crate::case::{plain as values, runnable};
+use crate::sums::{assert_near, dense};
 use pointwise::{
     Activation, BatchNorm, Blocking, Branch, Error, Layer, Layout, Padding, Parameters, Plan,
     PlanOptions, Pool, Sharing, Siblings, View, Views, fold_batch_norm, reference, reference_of,
 };
-use sums::{assert_near, dense};
 
 #[test]
 fn groups_shuffle_layouts_and_averages_in_f64() {

@@ -1,11 +1,8 @@
 //! Groups whose outputs do not fill the lanes, and shuffled channels: the bits of the reference on
 //! every kernel, wherever the outputs go.
 
-mod case;
-mod exact;
-mod sums;
-
-use case::{plain as values, runnable};
+use crate::case::{plain as values, runnable};
+use crate::sums::assert_near;
 use pointwise::{
     Activation, Blocking, Error, Layer, Layout, Padding, Parameters, Plan, PlanOptions, Pool, View,
     Views, reference, reference_of,
@@ -49,7 +46,7 @@ fn ragged_and_shuffled_groups_have_the_bits_of_the_reference() {
             let want = reference_of(&layer, &x, &parameters, residual.as_deref()).unwrap();
             if layer.padding == Padding::Valid {
                 let residual = residual.as_deref();
-                sums::assert_near(&layer, &x, &parameters, residual, &want, "the reference");
+                assert_near(&layer, &x, &parameters, residual, &want, "the reference");
             }
             for kernel in runnable() {
                 for (units, pack, threads) in [(1, false, 1), (4, true, 1), (64, false, 3)] {
