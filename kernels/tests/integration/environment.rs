@@ -9,8 +9,8 @@
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use crate::alone::alone;
-use crate::case::{Case, POISON, Place, Values, pool, runnable};
-use pointwise::{Activation, Layer, Layout, Padding, Plan, convolve, reference};
+use crate::case::{Case, Place, Slices, Values, pool, runnable};
+use pointwise::{Activation, Layer, Layout, Padding, convolve, reference};
 
 #[cfg(target_arch = "x86_64")]
 mod control {
@@ -100,22 +100,16 @@ fn layers() -> impl Iterator<Item = Layer> {
 #[test]
 fn the_host_changes_no_bit() {
     alone("environment::the_host_changes_no_bit", || {
-        for host in control::HOSTS {
-            for kernel in runnable() {
-                for (index, layer) in layers().enumerate() {
-                    for values in [Values::Tiny, Values::Special, Values::Plain] {
-                        let case =
-                            Case { values, ..Case::forced(layer, kernel, 2, index % 2 == 0) };
-                        let problem = case.problem();
-                        let mut got = vec![POISON; problem.want.len()];
-                        hosted(host, || {
-                            let plan = Plan::new(&case.layer, &case.options)?;
-                            let packed = plan.pack(&problem.weights, problem.bias.as_deref())?;
-                            let residual = problem.residual.as_deref();
-                            case.run(&plan, &packed, &problem.input, residual, &mut got)
-                        })
-                        .unwrap();
-                        if let Err(why) = problem.compare(&got) {
+        for (index, layer) in layers().enumerate() {
+            for values in [Values::Tiny, Values::Special, Values::Plain] {
+                let network = Case { values, ..Case::new(layer) }.network();
+                for host in control::HOSTS {
+                    for kernel in runnable() {
+                        let case = Case::forced(layer, kernel, 2, index % 2 == 0);
+                        let case = Case { values, ..case };
+                        let run =
+                            |slices: &mut Slices<'_>| hosted(host, || network.run(&case, slices));
+                        if let Err(why) = network.check_by(run) {
                             panic!("{} set by the host: {why}: {case}", host.0);
                         }
                     }
@@ -128,20 +122,18 @@ fn the_host_changes_no_bit() {
 #[test]
 fn the_reference_and_convolve_keep_their_bits_too() {
     alone("environment::the_reference_and_convolve_keep_their_bits_too", || {
-        for host in control::HOSTS {
-            for layer in layers() {
-                for values in [Values::Tiny, Values::Special] {
-                    let case = Case { values, ..Case::new(layer) };
-                    let problem = case.problem();
-                    let (bias, residual) = (problem.bias.as_deref(), problem.residual.as_deref());
-                    let (input, weights) = (&problem.input, &problem.weights);
+        for layer in layers() {
+            for values in [Values::Tiny, Values::Special] {
+                let case = Case { values, ..Case::new(layer) };
+                let network = case.network();
+                let (input, of) = (&network.input, &network.tensors[0]);
+                let (bias, residual) = (of.bias.as_deref(), of.residual.as_deref());
+                for host in control::HOSTS {
                     for (name, f) in
                         [("reference", reference as fn(_, _, _, _, _) -> _), ("convolve", convolve)]
                     {
-                        let got: Vec<f32> =
-                            hosted(host, || f(&case.layer, input, weights, bias, residual))
-                                .unwrap();
-                        if let Err(why) = problem.compare(&got) {
+                        let got = hosted(host, || f(&layer, input, &of.weights, bias, residual));
+                        if let Err(why) = network.compare(0, &got.unwrap()) {
                             panic!("{name}, {} set by the host: {why}: {case}", host.0);
                         }
                     }
@@ -164,8 +156,8 @@ fn the_environment_of_each_thread_of_a_pool_is_left_alone() {
             });
             let mut results = Vec::new();
             for layer in layers() {
-                let mut case = Case { values: Values::Tiny, place: Place::In, ..Case::new(layer) };
-                case.options.threads = 4;
+                let case = Case::new(layer).threads(4);
+                let case = Case { values: Values::Tiny, place: Place::In, ..case };
                 results.push((case.check(), case));
             }
             let after = pool.broadcast(|context| {

@@ -6,6 +6,7 @@
 //! that one test.
 
 mod alone;
+mod batch_norm;
 mod bits;
 #[path = "../case/mod.rs"]
 mod case;
@@ -15,9 +16,10 @@ mod epilogues;
 #[path = "../exact/mod.rs"]
 mod exact;
 mod groups;
-mod network;
 mod profiles;
 mod refusals;
+mod siblings;
 mod sums;
 mod thread_count;
 mod threads;
+mod views;

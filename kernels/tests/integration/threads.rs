@@ -3,7 +3,7 @@
 //!
 //! A watch ends the process when one of these tests takes minutes: then something waits for ever.
 
-use crate::case::{Case, POISON, Problem};
+use crate::case::{Case, Network, Slices};
 use pointwise::{Layer, Layout, PackedWeights, Padding, Plan, Pool};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -14,7 +14,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 struct Shared {
     plan: Plan,
     packed: PackedWeights,
-    problem: Problem,
+    network: Network,
     /// Ends the watch when it is dropped.
     _watched: Sender<()>,
 }
@@ -23,20 +23,20 @@ impl Shared {
     fn new(threads: usize) -> Shared {
         let padding = Padding::Explicit { top: 1, bottom: 0, left: 0, right: 1 };
         let layer = Layer::new(29, 70, 13, 11).batch(2).layout(Layout::Nchw).padding(padding);
-        let mut case = Case::new(layer.bias(true).residual(true));
-        case.options.threads = threads;
-        let problem = case.problem();
+        let case = Case::new(layer.bias(true).residual(true)).threads(threads);
+        let network = case.network();
         let plan = Plan::new(&case.layer, &case.options).unwrap();
-        let packed = plan.pack(&problem.weights, problem.bias.as_deref()).unwrap();
-        Shared { plan, packed, problem, _watched: watch() }
+        let packed = plan.pack_parameters(&network.tensors[0].parameters()).unwrap();
+        Shared { plan, packed, network, _watched: watch() }
     }
 
     /// Runs it in `pool` and compares.
     fn run(&self, pool: Pool<'_>) {
-        let mut output = vec![POISON; self.problem.want.len()];
-        let residual = self.problem.residual.as_deref();
-        self.plan.run(&self.packed, &self.problem.input, residual, &mut output, pool).unwrap();
-        self.problem.compare(&output).unwrap();
+        let run = |slices: &mut Slices<'_>| {
+            let Slices { input, residuals, outputs, .. } = slices;
+            self.plan.run(&self.packed, input, residuals[0], outputs[0], pool)
+        };
+        self.network.check_by(run).unwrap();
     }
 }
 
