@@ -1,10 +1,11 @@
 //! `Plan::run` allocates nothing once it has run, and an allocation that fails is an error.
 //!
-//! A binary of its own, for its allocator.
+//! These tests are a binary of their own because they replace the memory allocator, of which a
+//! process has one: theirs counts allocations and refuses large ones.
 
 mod case;
 
-use case::{Case, POISON};
+use case::{Case, POISON, Slices};
 use core::cell::Cell;
 use pointwise::{
     Activation, BatchNorm, Blocking, Branch, Error, Layer, Layout, Mode, Parameters, Plan,
@@ -87,13 +88,23 @@ fn cases(threads: usize) -> impl Iterator<Item = Case> {
     });
     layers.flat_map(move |layer| {
         case::runnable().into_iter().flat_map(move |kernel| {
-            [false, true].map(|pack| {
-                let mut case = Case::forced(layer, kernel, 4, pack);
-                case.options.threads = threads;
-                case
-            })
+            [false, true].map(|pack| Case::forced(layer, kernel, 4, pack).threads(threads))
         })
     })
+}
+
+/// Runs the case twice. Fails if the second run allocates, or gives other bits than the reference.
+fn assert_runs_in_place(case: &Case) {
+    let run_twice = |slices: &mut Slices<'_>| {
+        let Slices { input, parameters, residuals, outputs } = slices;
+        let plan = Plan::new(&case.layer, &case.options)?;
+        let packed = plan.pack_parameters(&parameters[0])?;
+        let mut run = || plan.run(&packed, input, residuals[0], outputs[0], Pool::Serial).unwrap();
+        run();
+        assert_eq!(allocations(&mut run), 0, "{case}");
+        Ok(())
+    };
+    case.network().check_by(run_twice).unwrap();
 }
 
 #[test]
@@ -101,16 +112,7 @@ fn a_run_allocates_nothing_after_the_first() {
     assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1, "the count counts");
     for threads in [1, 4] {
         for case in cases(threads) {
-            let problem = case.problem();
-            let plan = Plan::new(&case.layer, &case.options).unwrap();
-            let packed = plan.pack(&problem.weights, problem.bias.as_deref()).unwrap();
-            let mut output = vec![POISON; problem.want.len()];
-            let residual = problem.residual.as_deref();
-            let mut run =
-                || plan.run(&packed, &problem.input, residual, &mut output, Pool::Serial).unwrap();
-            run();
-            assert_eq!(allocations(&mut run), 0, "{case}");
-            problem.compare(&output).unwrap();
+            assert_runs_in_place(&case);
         }
     }
 }
@@ -120,36 +122,36 @@ fn a_run_allocates_nothing_after_the_first() {
 fn a_run_inside_a_pool_allocates_nothing_after_the_first() {
     let pool = case::pool(4);
     for case in cases(4) {
-        let problem = case.problem();
-        let plan = Plan::new(&case.layer, &case.options).unwrap();
-        let packed = plan.pack(&problem.weights, problem.bias.as_deref()).unwrap();
-        let residual = problem.residual.as_deref();
-        // Each thread has run all of it, so that whichever takes a task later has its scratch.
-        pool.broadcast(|_| {
-            let mut output = vec![POISON; problem.want.len()];
-            plan.run(&packed, &problem.input, residual, &mut output, Pool::Serial).unwrap();
-        });
-        let mut output = vec![POISON; problem.want.len()];
-        let counts = || pool.broadcast(|_| COUNT.get());
-        // What `broadcast` itself allocates in a thread.
-        let (first, second) = (counts(), counts());
-        pool.install(|| {
-            let allocated = allocations(|| {
-                for _ in 0..20 {
-                    plan.run(&packed, &problem.input, residual, &mut output, Pool::Current)
-                        .unwrap();
-                }
+        let run_often = |slices: &mut Slices<'_>| {
+            let Slices { input, parameters, residuals, outputs } = slices;
+            let plan = Plan::new(&case.layer, &case.options)?;
+            let packed = plan.pack_parameters(&parameters[0])?;
+            // Each thread has run all of it, so that whichever takes a task later has its scratch.
+            pool.broadcast(|_| {
+                let mut output = vec![POISON; outputs[0].len()];
+                plan.run(&packed, input, residuals[0], &mut output, Pool::Serial).unwrap();
             });
-            assert_eq!(allocated, 0, "{case}");
-        });
-        let third = counts();
-        for index in 0..4 {
-            // `install` comes from outside and may have one of the pool's threads grow a queue.
-            let own = second[index] - first[index];
-            let during = third[index] - second[index];
-            assert!(during <= own + 2, "{case}: {during} allocations in thread {index}");
-        }
-        problem.compare(&output).unwrap();
+            let counts = || pool.broadcast(|_| COUNT.get());
+            // What `broadcast` itself allocates in a thread.
+            let (first, second) = (counts(), counts());
+            pool.install(|| {
+                let allocated = allocations(|| {
+                    for _ in 0..20 {
+                        plan.run(&packed, input, residuals[0], outputs[0], Pool::Current).unwrap();
+                    }
+                });
+                assert_eq!(allocated, 0, "{case}");
+            });
+            let third = counts();
+            for index in 0..4 {
+                // `install` comes from outside and may have one of the pool's threads grow a queue.
+                let own = second[index] - first[index];
+                let during = third[index] - second[index];
+                assert!(during <= own + 2, "{case}: {during} allocations in thread {index}");
+            }
+            Ok(())
+        };
+        case.network().check_by(run_often).unwrap();
     }
 }
 
@@ -163,9 +165,8 @@ fn an_allocation_that_fails_is_an_error() {
     };
     for layout in Layout::ALL {
         let layer = Layer::new(256, 256, 20, 20).layout(layout).stride(2, 2);
-        let case = Case::new(layer);
-        let problem = case.problem();
-        let (input, weights) = (&problem.input, &problem.weights);
+        let network = Case::new(layer).network();
+        let (input, weights) = (&network.input, &network.tensors[0].weights);
         out_of_memory(starved(LARGE, 0, || convolve(&layer, input, weights, None, None).map(drop)));
         out_of_memory(starved(LARGE, 0, || {
             reference(&layer, input, weights, None, None).map(drop)
@@ -178,12 +179,14 @@ fn an_allocation_that_fails_is_an_error() {
             std::thread::scope(|scope| {
                 scope.spawn(|| {
                     let packed = plan.pack(weights, None).unwrap();
-                    let mut output = vec![POISON; problem.want.len()];
-                    let mut run = || plan.run(&packed, input, None, &mut output, Pool::Serial);
-                    out_of_memory(starved(LARGE, 0, &mut run));
-                    // The same plan and weights serve once there is memory.
-                    run().unwrap();
-                    problem.compare(&output).unwrap();
+                    let fail_then_run = |slices: &mut Slices<'_>| {
+                        let output = &mut slices.outputs[0];
+                        let mut run = || plan.run(&packed, input, None, output, Pool::Serial);
+                        out_of_memory(starved(LARGE, 0, &mut run));
+                        // The same plan and weights serve once there is memory.
+                        run()
+                    };
+                    network.check_by(fail_then_run).unwrap();
                 });
             });
         }
@@ -275,49 +278,33 @@ fn networks_layers_allocate_nothing_after_the_first_run() {
             image(24, 40, layout).average(true),
             image(24, 40, layout).output_layout(other),
         ];
-        for (layer, threads) in layers.iter().flat_map(|layer| [(layer, 1), (layer, 3)]) {
-            let shape = layer.check().unwrap();
-            let (input, weights) = (vec![0.5; shape.input_len], vec![0.25; shape.weights_len]);
-            let (bias, residual) = (vec![1.0; layer.k], vec![2.0; shape.residual_len]);
-            let residual = layer.residual.then_some(&residual[..]);
-            let options = PlanOptions::new().threads(threads);
-            let plan = Plan::new(layer, &options).unwrap();
-            let packed = plan.pack(&weights, Some(&bias)).unwrap();
-            let mut output = vec![POISON; shape.output_len];
-            let mut run =
-                || plan.run(&packed, &input, residual, &mut output, Pool::Serial).unwrap();
-            run();
-            assert_eq!(allocations(&mut run), 0, "{layer}");
-            let want = reference(layer, &input, &weights, Some(&bias), residual).unwrap();
-            assert_eq!(output, want, "{layer}");
+        for (layer, threads) in layers.into_iter().flat_map(|layer| [(layer, 1), (layer, 3)]) {
+            assert_runs_in_place(&Case::new(layer).threads(threads));
         }
 
         // Three branches, two of them in one buffer, the input a part of a larger tensor.
         let branch = |k| image(24, k, layout).activation(Activation::Relu);
+        let layers = [branch(40), branch(17), branch(20)];
         let part = |first| View::of_channels(layout, 90, first, 6, 7);
         let branches = [
-            Branch::new(branch(40)).to(0, part(3)),
-            Branch::new(branch(17)),
-            Branch::new(branch(20)).to(0, part(50)),
+            Branch::new(layers[0]).to(0, part(3)),
+            Branch::new(layers[1]),
+            Branch::new(layers[2]).to(0, part(50)),
         ];
         let input = View::of_channels(layout, 30, 2, 6, 7);
+        let network = Case::new(layers[0]).dense(&layers).placed(branches.to_vec(), Some(input));
         for threads in [1, 3] {
-            let options = PlanOptions::new().threads(threads);
-            let siblings = Siblings::new(&branches, Some(input), &options).unwrap();
-            let parameters: Vec<(Vec<f32>, Vec<f32>)> =
-                [40, 17, 20].iter().map(|k| (vec![0.25; k * 24], vec![1.0; *k])).collect();
-            let parameters: Vec<Parameters<'_>> =
-                parameters.iter().map(|(w, b)| Parameters::new(w).bias(b)).collect();
-            let packed = siblings.pack(&parameters).unwrap();
-            let x = vec![0.5; 30 * 42];
-            let (mut shared, mut own) = (vec![POISON; 90 * 42], vec![POISON; 17 * 42]);
-            let mut run = || {
-                let outputs = &mut [&mut shared[..], &mut own[..]];
-                siblings.run(&packed, &x, &[], outputs, Pool::Serial).unwrap();
+            let run_twice = |slices: &mut Slices<'_>| {
+                let options = PlanOptions::new().threads(threads);
+                let siblings = Siblings::new(&branches, Some(input), &options)?;
+                let packed = siblings.pack(&slices.parameters)?;
+                let (input, outputs) = (slices.input, &mut slices.outputs);
+                let mut run = || siblings.run(&packed, input, &[], outputs, Pool::Serial).unwrap();
+                run();
+                assert_eq!(allocations(&mut run), 0, "{layout}, {threads} threads");
+                Ok(())
             };
-            run();
-            assert_eq!(allocations(&mut run), 0, "{layout}, {threads} threads");
-            assert!(own.iter().all(|v| *v == 4.0));
+            network.check_by(run_twice).unwrap();
         }
     }
 }

@@ -1,8 +1,9 @@
 //! No buffer is read or written past its ends: each one ends at a page that faults, then starts
 //! after one, for every kernel and tail; what lies around it is untouched.
 //!
-//! Input, weights, bias, residual and output are placed by hand. The library's own packed panels
-//! and scratch are caught at the allocator, which is why this is a binary of its own.
+//! The test places input, weights, bias, residual and output itself. A memory allocator of its own
+//! places the library's packed panels and scratch. A process has one allocator, and a page that
+//! faults ends the process, so this test is a binary of its own.
 #![cfg(target_os = "linux")]
 
 mod case;

@@ -119,7 +119,7 @@ fn tasks_cover_each_pixel_of_each_panel_once() {
         let (pixels, outlet) = dense(&layer).expect("a layer");
         for kernel in kernels() {
             let panels = &Panels::new(core::iter::once(&layer), kernel);
-            let outlets = &[outlet.clone()];
+            let outlets = std::slice::from_ref(&outlet);
             let blocking = Blocking::new(1, true);
             let cut = Cut { kernel, blocking, pixels: &pixels, outlets, panels };
             for split in [Split { pixels: 3, panels: 2 }, Split { pixels: 1, panels: 1 }] {

@@ -7,7 +7,7 @@ use crate::cut::tile_kind::TileKind;
 use crate::cut::units::Unit;
 use crate::describe::activation::Activation;
 use crate::micro::menu::Compiled;
-use crate::micro::operands::{Offsets, Tile};
+use crate::micro::operands::{Offsets, Store, Tile};
 use crate::micro::registry::Family;
 use crate::pack::pixels::row_pitch;
 use crate::run::ahead::{Nearness, of_broadcast_pixels, of_broadcast_weights};
@@ -20,6 +20,41 @@ use core::mem::MaybeUninit;
 const MOST_TILE: usize = 512;
 /// The most lanes.
 const MOST_LANES: usize = 64;
+
+/// What the tiles of a panel have in common.
+struct Constant<A: Executed> {
+    depth: usize,
+    weights: *const A::Weight,
+    start: *const A::Sum,
+    /// Outputs with those that only fill the last vector, and without.
+    width: usize,
+    outputs: usize,
+    /// Between channels and between pixels of where tiles store.
+    channel: usize,
+    pixel: usize,
+    finish: A::Finish,
+}
+
+/// Where a tile reads pixels.
+#[derive(Clone, Copy)]
+struct Source<T> {
+    start: *const T,
+    /// Between pixels and between channels.
+    pixel: usize,
+    channel: usize,
+}
+
+/// Where a tile stores, and its residual.
+#[derive(Clone, Copy)]
+struct Target<T> {
+    y: *mut T,
+    residual: *const T,
+}
+
+/// Lanes an even step apart.
+fn evenly(step: usize) -> Offsets {
+    if step == 1 { Offsets::Adjacent } else { Offsets::Every(step) }
+}
 
 /// One panel of one group, and where it goes.
 pub(super) struct Goal<'a, A: Executed> {
@@ -78,20 +113,41 @@ impl<A: Executed> Run<'_, A> {
             None if average => (1, shape.width),
             None => (output.at.channel, output.at.pixel),
         };
+        let constant = Constant::<A> {
+            depth,
+            weights: weights.as_ptr(),
+            start: start.as_ptr(),
+            width: shape.width,
+            outputs: shape.outputs,
+            channel,
+            pixel,
+            finish,
+        };
         // Left as they are until used: most tiles use neither.
         let mut buffer = MaybeUninit::<[A::Output; MOST_TILE]>::uninit();
         let mut table = MaybeUninit::<[usize; MOST_LANES]>::uninit();
+        let mut known = None;
         for (index, Placed { unit, at, row }) in units.iter().enumerate() {
-            let kind = cut.tile_kind(shape, &unit.shape, unit.uneven);
+            // Units that follow one another are mostly of one shape.
+            let kind = match known {
+                Some((of, kind)) if of == (unit.shape, unit.uneven) => kind,
+                _ => cut.tile_kind(shape, &unit.shape, unit.uneven),
+            };
+            known = Some(((unit.shape, unit.uneven), kind));
             let near =
                 Nearness { fresh_weights: index == 0, fresh_pixels: first && !unit.shape.packed };
-            // Where the input is, its pitch between pixels, and between channels.
-            let (x, x_pixel, x_channel) = match unit.shape.packed {
-                true if adjacent => (scratch[*at..].as_ptr(), row_pitch(depth), 1),
-                true => (scratch[*at..].as_ptr(), 1, unit.shape.width),
+            let x = match unit.shape.packed {
+                true if adjacent => {
+                    Source { start: scratch[*at..].as_ptr(), pixel: row_pitch(depth), channel: 1 }
+                }
+                true => {
+                    let start = scratch[*at..].as_ptr();
+                    Source { start, pixel: 1, channel: unit.shape.width }
+                }
                 false => {
                     let Pitches { pixel, channel, .. } = cut.pixels.input;
-                    (self.input[input + unit.span.input..].as_ptr(), pixel, channel)
+                    let start = self.input[input + unit.span.input..].as_ptr();
+                    Source { start, pixel, channel }
                 }
             };
             let at = if average { 0 } else { goal.output + output.at.at(unit.place) };
@@ -112,87 +168,28 @@ impl<A: Executed> Run<'_, A> {
                     }),
                 )
             };
-            let evenly = |step| if step == 1 { Offsets::Adjacent } else { Offsets::Every(step) };
-            // SAFETY: the spans and panels lie inside the tensors (or the buffer) by
-            // construction, so every element that the tile addresses does; packed operands are
-            // whole panels.
-            match cut.kernel.family() {
-                Family::Outputs => unsafe {
-                    compute(
-                        cut,
-                        &kind,
-                        &Tile::<A::OutputsInLanes> {
-                            depth,
-                            a: x,
-                            a_row: x_pixel,
-                            a_step: x_channel,
-                            b: weights.as_ptr(),
-                            b_step: shape.width,
-                            start: start.as_ptr(),
-                            start_by_row: false,
-                            y,
-                            residual,
-                            y_row: pixel,
-                            y_lanes: evenly(channel),
-                            lanes: kind.lanes,
-                            store: kind.store,
-                            finish,
-                            ahead: of_broadcast_pixels(
-                                near,
-                                &self.tuning,
-                                kind.form,
-                                x,
-                                x.wrapping_add(kind.rows.wrapping_mul(x_pixel)),
-                                [kind.rows, x_pixel, x_channel, shape.width],
-                            ),
-                            staggered: self.tuning.stagger_steps,
-                        },
-                    )
-                },
-                Family::Pixels => {
-                    let y_lanes = if unit.uneven && !average {
-                        let first = output.at.at(unit.place);
-                        let table = table.write([0; MOST_LANES]);
-                        // A view may have its images, say, closer together than its rows.
-                        self.places(unit, |i, place| {
-                            table[i] = output.at.at(place).wrapping_sub(first);
-                        });
-                        Offsets::Table(table.as_ptr())
-                    } else {
-                        evenly(pixel)
-                    };
-                    unsafe {
-                        compute(
-                            cut,
-                            &kind,
-                            &Tile::<A::PixelsInLanes> {
-                                depth,
-                                a: weights.as_ptr(),
-                                a_row: 1,
-                                a_step: shape.width,
-                                b: x,
-                                b_step: x_channel,
-                                start: start.as_ptr(),
-                                start_by_row: true,
-                                y,
-                                residual,
-                                y_row: channel,
-                                y_lanes,
-                                lanes: kind.lanes,
-                                store: kind.store,
-                                finish,
-                                ahead: {
-                                    let worth = shape.width >= self.tuning.ask_outputs;
-                                    let fresh_pixels = near.fresh_pixels && worth;
-                                    let near = Nearness { fresh_pixels, ..near };
-                                    let (a, width) = (weights.as_ptr(), unit.shape.width);
-                                    of_broadcast_weights(near, &self.tuning, a, shape.width, width)
-                                },
-                                staggered: self.tuning.stagger_steps,
-                            },
-                        )
-                    };
-                }
+            let target = Target { y, residual };
+            if cut.kernel.family() == Family::Outputs {
+                let tile = self.outputs_in_lanes(&constant, &kind, near, x, target);
+                // SAFETY: the spans and panels lie inside the tensors (or the buffer) by
+                // construction, so every element that the tile addresses does; packed operands
+                // are whole panels.
+                unsafe { compute(cut, &kind, &tile) };
+            } else {
+                let lanes = if kind.store == Store::Scattered {
+                    let first = output.at.at(unit.place);
+                    let table = table.write([0; MOST_LANES]);
+                    // A view may have its images, say, closer together than its rows.
+                    self.places(unit, |i, place| {
+                        table[i] = output.at.at(place).wrapping_sub(first);
+                    });
+                    Offsets::Table(table.as_ptr())
+                } else {
+                    evenly(pixel)
+                };
+                let tile = self.pixels_in_lanes(&constant, &kind, near, x, target, lanes);
+                // SAFETY: as above; a table has an offset for each pixel of the unit.
+                unsafe { compute(cut, &kind, &tile) };
             }
             // SAFETY: the pass and the sums are of the elements that the tile has stored.
             unsafe {
@@ -203,6 +200,74 @@ impl<A: Executed> Run<'_, A> {
                     self.add_to_averages(&goal, unit, y);
                 }
             }
+        }
+    }
+
+    /// A tile whose pixels are broadcast.
+    #[inline(always)]
+    fn outputs_in_lanes(
+        &self,
+        c: &Constant<A>,
+        kind: &TileKind,
+        near: Nearness,
+        x: Source<A::Input>,
+        Target { y, residual }: Target<A::Output>,
+    ) -> Tile<A::OutputsInLanes> {
+        let next = x.start.wrapping_add(kind.rows.wrapping_mul(x.pixel));
+        let sizes = [kind.rows, x.pixel, x.channel, c.width];
+        Tile {
+            depth: c.depth,
+            a: x.start,
+            a_row: x.pixel,
+            a_step: x.channel,
+            b: c.weights,
+            b_step: c.width,
+            start: c.start,
+            start_by_row: false,
+            y,
+            residual,
+            y_row: c.pixel,
+            y_lanes: evenly(c.channel),
+            lanes: kind.lanes,
+            store: kind.store,
+            finish: c.finish,
+            ahead: of_broadcast_pixels(near, &self.tuning, kind.form, x.start, next, sizes),
+            staggered: self.tuning.stagger_steps,
+        }
+    }
+
+    /// A tile whose weights are broadcast, its pixels stored where `y_lanes` says.
+    #[inline(always)]
+    fn pixels_in_lanes(
+        &self,
+        c: &Constant<A>,
+        kind: &TileKind,
+        near: Nearness,
+        x: Source<A::Input>,
+        Target { y, residual }: Target<A::Output>,
+        y_lanes: Offsets,
+    ) -> Tile<A::PixelsInLanes> {
+        let worth_asking = c.outputs >= self.tuning.ask_outputs;
+        let near = Nearness { fresh_pixels: near.fresh_pixels && worth_asking, ..near };
+        let width = kind.vectors * self.cut.kernel.isa().lanes();
+        Tile {
+            depth: c.depth,
+            a: c.weights,
+            a_row: 1,
+            a_step: c.width,
+            b: x.start,
+            b_step: x.channel,
+            start: c.start,
+            start_by_row: true,
+            y,
+            residual,
+            y_row: c.channel,
+            y_lanes,
+            lanes: kind.lanes,
+            store: kind.store,
+            finish: c.finish,
+            ahead: of_broadcast_weights(near, &self.tuning, c.weights, c.width, width),
+            staggered: self.tuning.stagger_steps,
         }
     }
 

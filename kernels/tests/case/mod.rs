@@ -7,20 +7,19 @@
 // Each test binary uses the part of it that it needs.
 #![allow(dead_code)]
 
+mod dense;
 mod network;
 mod spread;
 mod values;
 
 use core::fmt;
-use pointwise::{
-    Activation, Blocking, Error, Family, Kernel, Layer, Parameters, Plan, PlanOptions, Pool,
-    kernels, reference_of,
-};
+use pointwise::{Blocking, Error, Family, Kernel, Layer, Plan, PlanOptions, kernels};
 use std::sync::OnceLock;
-use values::same_bits;
 
 #[allow(unused_imports)]
-pub(crate) use network::{Network, Slices, Tensors};
+pub(crate) use dense::{Dense, Tensors};
+#[allow(unused_imports)]
+pub(crate) use network::{Network, Slices};
 #[allow(unused_imports)]
 pub(crate) use values::{Values, plain};
 
@@ -71,6 +70,12 @@ impl Case {
         Case { options, ..Case::new(layer) }
     }
 
+    /// On so many threads.
+    pub(crate) fn threads(mut self, threads: usize) -> Self {
+        self.options.threads = threads;
+        self
+    }
+
     /// The options, with the split that [`parts`](Case::parts) says.
     pub(crate) fn planned(&self) -> Result<PlanOptions, Error> {
         let mut options = self.options.clone();
@@ -89,58 +94,9 @@ impl Case {
         Ok(options)
     }
 
-    /// The tensors of the layer, and what must come out.
-    pub(crate) fn problem(&self) -> Problem {
-        let layer = &self.layer;
-        let shape = layer.check().unwrap();
-        let depth = layer.c / layer.groups;
-        let mut fill = self.values.generator(self.seed, depth);
-        let input = fill.take(shape.input_len);
-        let weights = fill.take(shape.weights_len);
-        let bias = layer.bias.then(|| fill.take(layer.k));
-        let residual = layer.residual.then(|| fill.take(shape.residual_len));
-        let prelu = layer.activation == Activation::Prelu;
-        let slopes = prelu.then(|| Values::Plain.generator(self.seed, 1).take(layer.k));
-        let mut problem = Problem { input, weights, bias, slopes, residual, want: Vec::new() };
-        let (parameters, residual) = (problem.parameters(), problem.residual.as_deref());
-        problem.want = reference_of(layer, &problem.input, &parameters, residual).unwrap();
-        problem
-    }
-
-    /// Runs `plan` where the case says.
-    pub(crate) fn run(
-        &self,
-        plan: &Plan,
-        weights: &pointwise::PackedWeights,
-        input: &[f32],
-        residual: Option<&[f32]>,
-        output: &mut [f32],
-    ) -> Result<(), Error> {
-        match self.place {
-            Place::Serial => plan.run(weights, input, residual, output, Pool::Serial),
-            Place::In => {
-                plan.run(weights, input, residual, output, Pool::In(pool(self.options.threads)))
-            }
-            Place::Current => pool(self.options.threads)
-                .install(|| plan.run(weights, input, residual, output, Pool::Current)),
-        }
-    }
-
     /// Runs the case against the reference: the number of outputs compared, or what is wrong.
     pub(crate) fn check(&self) -> Result<usize, String> {
-        let network = self.network();
-        let mut got: Vec<Vec<f32>> =
-            network.want.iter().map(|want| vec![POISON; want.len()]).collect();
-        let mut slices = Slices {
-            input: &network.input,
-            parameters: network.tensors.iter().map(Tensors::parameters).collect(),
-            residuals: network.tensors.iter().map(|of| of.residual.as_deref()).collect(),
-            outputs: got.iter_mut().map(Vec::as_mut_slice).collect(),
-        };
-        network.run(self, &mut slices).map_err(|e| e.to_string())?;
-        let compared: Result<Vec<usize>, String> =
-            got.iter().enumerate().map(|(index, got)| network.compare(index, got)).collect();
-        Ok(compared?.into_iter().sum())
+        self.network().check(self)
     }
 
     /// [`check`](Case::check), with the command that repeats the case where it fails.
@@ -152,37 +108,13 @@ impl Case {
 
     /// The command that repeats the case.
     pub(crate) fn command(&self) -> String {
-        format!("POINTWISE_CASE='{self}' cargo test -p pointwise --test bits the_case_given")
+        format!("POINTWISE_CASE='{self}' cargo test -p pointwise --test integration the_case_given")
     }
 }
 
 /// What an output holds before a run: not a NaN, so that an output left alone is noticed even
 /// where a NaN is due.
 pub(crate) const POISON: f32 = f32::from_bits(0x5EAD_BEEF);
-
-/// The tensors of a layer, and what must come out.
-pub(crate) struct Problem {
-    pub(crate) input: Vec<f32>,
-    pub(crate) weights: Vec<f32>,
-    pub(crate) bias: Option<Vec<f32>>,
-    pub(crate) slopes: Option<Vec<f32>>,
-    pub(crate) residual: Option<Vec<f32>>,
-    pub(crate) want: Vec<f32>,
-}
-
-impl Problem {
-    pub(crate) fn parameters(&self) -> Parameters<'_> {
-        let mut parameters = Parameters::new(&self.weights);
-        parameters.bias = self.bias.as_deref();
-        parameters.slopes = self.slopes.as_deref();
-        parameters
-    }
-
-    /// Compares bit for bit, a NaN with any NaN: the number of outputs, or the first difference.
-    pub(crate) fn compare(&self, got: &[f32]) -> Result<usize, String> {
-        same_bits(got, &self.want).map(|()| got.len())
-    }
-}
 
 /// A pool of `threads` threads, started at its first use and kept.
 pub(crate) fn pool(threads: usize) -> &'static rayon::ThreadPool {

@@ -1,13 +1,12 @@
-//! What a case comes to: tensors, perhaps seen through views, perhaps with sibling layers beside
-//! the case's own, the buffers they lie in, and what those must hold afterwards.
+//! The buffers that a case is run on: tensors without gaps or seen through views, perhaps with
+//! sibling layers beside the case's own, and what the outputs must hold afterwards.
 
-use super::spread::{Sizes, place, spread, view};
-use super::values::{Generator, Numbers, same_bits};
-use super::{Case, POISON, Place, Values, pool};
-use pointwise::{
-    Activation, Branch, Error, Layer, Layout, Parameters, Plan, Pool, Siblings, View, Views,
-    reference_of,
-};
+use super::dense::Tensors;
+use super::spread::{Sizes, view};
+use super::values::{Numbers, same_bits};
+use super::{Case, POISON, Place, pool};
+use pointwise::{Activation, Branch, Error, Layer, Layout, Parameters, Plan, Pool};
+use pointwise::{Siblings, View, Views};
 
 /// The buffers of a case.
 pub(crate) struct Network {
@@ -15,89 +14,32 @@ pub(crate) struct Network {
     pub(crate) tensors: Vec<Tensors>,
     /// Each output buffer, as it must be afterwards.
     pub(crate) want: Vec<Vec<f32>>,
-    branches: Vec<Branch>,
-    input_view: Option<View>,
-}
-
-/// The tensors of one layer, but for those that layers share.
-pub(crate) struct Tensors {
-    pub(crate) weights: Vec<f32>,
-    pub(crate) bias: Option<Vec<f32>>,
-    pub(crate) slopes: Option<Vec<f32>>,
-    pub(crate) residual: Option<Vec<f32>>,
-}
-
-impl Tensors {
-    pub(crate) fn parameters(&self) -> Parameters<'_> {
-        let mut parameters = Parameters::new(&self.weights);
-        parameters.bias = self.bias.as_deref();
-        parameters.slopes = self.slopes.as_deref();
-        parameters
-    }
+    pub(super) branches: Vec<Branch>,
+    pub(super) input_view: Option<View>,
 }
 
 impl Case {
-    /// The tensors of the case, and what must come out.
+    /// The buffers of the case, with the views and siblings that its seed chooses.
     pub(crate) fn network(&self) -> Network {
-        let layer = &self.layer;
-        let shape = layer.check().unwrap();
-        let mut fill = self.values.generator(self.seed, layer.c / layer.groups);
         // Apart from the values, so that a case keeps them when its views are taken away.
         let mut numbers = Numbers::new(self.seed.wrapping_mul(31) + 7);
         let layers = self.layers(&mut numbers);
-        let input = fill.take(shape.input_len);
-        let sizes = [layer.n, layer.c, layer.h, layer.w];
-        let input_view = self.views.then(|| view(&mut numbers, sizes));
-        let mut branches: Vec<Branch> = layers.iter().copied().map(Branch::new).collect();
-        let shared = layers.len() > 1 && concatenate(&mut branches, &mut numbers);
-        let mut want = Vec::new();
-        let mut tensors = Vec::new();
-        for (layer, branch) in layers.iter().zip(&mut branches) {
-            let residual_sizes = residual_sizes(layer);
-            let mut of = self.tensors(layer, &mut fill);
-            let out = reference_of(layer, &input, &of.parameters(), of.residual.as_deref());
-            let out = out.unwrap();
-            if self.views {
-                if let Some(residual) = &mut of.residual {
-                    let view = view(&mut numbers, residual_sizes);
-                    branch.residual = Some(view);
-                    *residual =
-                        spread(residual, view, layer.output_layout, residual_sizes, f32::NAN);
+        let dense = self.dense(&layers);
+        let Layer { n, c, h, w, .. } = self.layer;
+        let input_view = self.views.then(|| view(&mut numbers, [n, c, h, w]));
+        let mut branches: Vec<Branch> = layers.into_iter().map(Branch::new).collect();
+        let shared = branches.len() > 1 && concatenate(&mut branches, &mut numbers);
+        if self.views {
+            for branch in &mut branches {
+                if branch.layer.residual {
+                    branch.residual = Some(view(&mut numbers, residual_sizes(&branch.layer)));
                 }
                 if !shared {
-                    branch.output = Some(view(&mut numbers, output_sizes(layer)));
+                    branch.output = Some(view(&mut numbers, output_sizes(&branch.layer)));
                 }
             }
-            let buffer = branch.buffer.unwrap_or(want.len());
-            want.resize_with(want.len().max(buffer + 1), Vec::new);
-            let buffer: &mut Vec<f32> = &mut want[buffer];
-            match branch.output {
-                Some(view) => {
-                    let sizes = output_sizes(layer);
-                    let len = buffer.len().max(view.check("output", sizes).unwrap());
-                    buffer.resize(len, POISON);
-                    place(&out, view, layer.output_layout, sizes, buffer);
-                }
-                None => *buffer = out,
-            }
-            tensors.push(of);
         }
-        let input = match input_view {
-            // What lies between the elements of a view spoils whatever it gets into.
-            Some(view) => spread(&input, view, layer.layout, sizes, f32::NAN),
-            None => input,
-        };
-        Network { input, tensors, want, branches, input_view }
-    }
-
-    fn tensors(&self, layer: &Layer, fill: &mut Generator) -> Tensors {
-        let shape = layer.check().unwrap();
-        let weights = fill.take(shape.weights_len);
-        let bias = layer.bias.then(|| fill.take(layer.k));
-        let residual = layer.residual.then(|| fill.take(shape.residual_len));
-        let prelu = layer.activation == Activation::Prelu;
-        let slopes = prelu.then(|| Values::Plain.generator(self.seed, 1).take(layer.k));
-        Tensors { weights, bias, slopes, residual }
+        dense.placed(branches, input_view)
     }
 
     /// The case's layer and its siblings, which differ in what siblings may differ in.
@@ -156,12 +98,14 @@ fn concatenate(branches: &mut [Branch], numbers: &mut Numbers) -> bool {
     true
 }
 
-fn residual_sizes(layer: &Layer) -> Sizes {
+/// Images, channels, rows and columns of a layer's residual.
+pub(super) fn residual_sizes(layer: &Layer) -> Sizes {
     let shape = layer.check().unwrap();
     [layer.n, layer.k, shape.oh, shape.ow]
 }
 
-fn output_sizes(layer: &Layer) -> Sizes {
+/// Images, channels, rows and columns of a layer's output.
+pub(super) fn output_sizes(layer: &Layer) -> Sizes {
     let [n, k, rows, columns] = residual_sizes(layer);
     if layer.average { [n, k, 1, 1] } else { [n, k, rows, columns] }
 }
@@ -190,6 +134,43 @@ impl Network {
         let plan = Siblings::new(&self.branches, self.input_view, &case.options)?;
         let packed = plan.pack(parameters)?;
         case.in_its_place(|pool| plan.run(&packed, input, residuals, outputs, pool))
+    }
+
+    /// Slices of these buffers, with outputs that a run may write.
+    fn slices<'a>(&'a self, outputs: &'a mut [Vec<f32>]) -> Slices<'a> {
+        Slices {
+            input: &self.input,
+            parameters: self.tensors.iter().map(Tensors::parameters).collect(),
+            residuals: self.tensors.iter().map(|of| of.residual.as_deref()).collect(),
+            outputs: outputs.iter_mut().map(Vec::as_mut_slice).collect(),
+        }
+    }
+
+    /// Calls `run` and compares what it wrote to the outputs: the number of outputs compared, or
+    /// what is wrong.
+    pub(crate) fn check_by(
+        &self,
+        run: impl FnOnce(&mut Slices<'_>) -> Result<(), Error>,
+    ) -> Result<usize, String> {
+        let mut got: Vec<Vec<f32>> =
+            self.want.iter().map(|want| vec![POISON; want.len()]).collect();
+        run(&mut self.slices(&mut got)).map_err(|e| e.to_string())?;
+        let compared: Result<Vec<usize>, String> =
+            got.iter().enumerate().map(|(index, got)| self.compare(index, got)).collect();
+        Ok(compared?.into_iter().sum())
+    }
+
+    /// Runs the case on these buffers, which are those of its layer, and compares. The kernel, the
+    /// blocking, the threads and the pool of the case count; its values, views and siblings do not.
+    pub(crate) fn check(&self, case: &Case) -> Result<usize, String> {
+        self.check_by(|slices| self.run(case, slices))
+    }
+
+    /// [`check`](Network::check), with the case and where its tensors lie if it fails.
+    pub(crate) fn assert(&self, case: &Case) {
+        if let Err(why) = self.check(case) {
+            panic!("{why}: {case}\n{:?} from {:?}", self.branches, self.input_view);
+        }
     }
 
     /// Compares a buffer with what it must hold, a NaN with any NaN: the number of outputs, or

@@ -1,13 +1,11 @@
 //! Every row of `refusals.md` is refused with the error that it says.
 
-mod case;
-
-use case::Case;
+use crate::alone::process_for;
+use crate::case::{Case, runnable};
 use pointwise::{Branch, Error, Layer, Layout, Plan, PlanOptions, Pool, Siblings, View, Views};
-use std::process::Command;
 
 /// The table that the documentation of [`Error`] shows.
-const TABLE: &str = include_str!("../refusals.md");
+const TABLE: &str = include_str!("../../refusals.md");
 
 /// Call, what it is given, and the error due.
 fn rows() -> impl Iterator<Item = [&'static str; 3]> {
@@ -155,25 +153,10 @@ fn every_row_is_refused_as_it_says() {
 }
 
 /// `Plan::new` in a process of its own that has the variable, since a process has one environment.
-/// Where tests run under an emulator, `POINTWISE_TEST_RUNNER` is the command that starts it.
 fn planned_under(variable: &str) -> Result<(), String> {
     let (name, value) = variable.split_once('=').unwrap();
-    let this = std::env::current_exe().unwrap();
-    let runner = std::env::var("POINTWISE_TEST_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace();
-    let mut command = match words.next() {
-        Some(emulator) => {
-            let mut command = Command::new(emulator);
-            command.args(words).arg(this);
-            command
-        }
-        None => Command::new(this),
-    };
-    let output = command
-        .args(["--exact", "--nocapture", "the_environment_is_asked"])
-        .env(name, value)
-        .output()
-        .unwrap();
+    let mut command = process_for("refusals::the_environment_is_asked");
+    let output = command.env(name, value).output().unwrap();
     assert!(output.status.success(), "{variable}: {output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
     let error = text.lines().find_map(|line| line.split_once("refused: "));
@@ -205,7 +188,7 @@ fn huge_layers_are_planned_in_no_memory() {
     ];
     for layer in layers {
         for layout in pointwise::Layout::ALL {
-            for kernel in case::runnable() {
+            for kernel in runnable() {
                 for threads in [1, 7, usize::MAX] {
                     let options = PlanOptions::new().kernel(kernel.name()).threads(threads);
                     match Plan::new(&layer.layout(layout), &options) {
@@ -225,7 +208,7 @@ fn huge_layers_are_planned_in_no_memory() {
 #[test]
 fn candidates_are_found_for_any_number_of_threads() {
     let layer = Layer::new(64, 64, 56, 56);
-    let isa = case::runnable()
+    let isa = runnable()
         .iter()
         .map(|kernel| kernel.isa())
         .max_by_key(|isa| isa.lanes())

@@ -1,8 +1,6 @@
 //! The curved activations keep within the errors that the documentation states.
 
-mod exact;
-
-use exact::{Kernels, SAMPLE, STATED, WORST};
+use crate::exact::{Kernels, SAMPLE, STATED, WORST};
 use pointwise::{Activation, Error, Layer, Parameters, Plan, PlanOptions, convolve};
 
 #[test]

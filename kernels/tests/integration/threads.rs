@@ -1,51 +1,56 @@
 //! A plan and its weights shared by many threads, inside pools of every kind, beside panics, and
 //! after a pool has gone: the reference's bits, no deadlock, no state broken.
 //!
-//! A watch ends the process if any of it takes minutes: then something waits for ever.
+//! A watch ends the process when one of these tests takes minutes: then something waits for ever.
 
-mod case;
-
-use case::{Case, POISON, Problem};
+use crate::case::{Case, Network, Slices};
 use pointwise::{Layer, Layout, PackedWeights, Padding, Plan, Pool};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 
 /// A planned layer with what it is run on.
 struct Shared {
     plan: Plan,
     packed: PackedWeights,
-    problem: Problem,
+    network: Network,
+    /// Ends the watch when it is dropped.
+    _watched: Sender<()>,
 }
 
 impl Shared {
     fn new(threads: usize) -> Shared {
-        static WATCH: Once = Once::new();
-        WATCH.call_once(|| {
-            std::thread::spawn(|| {
-                std::thread::sleep(std::time::Duration::from_secs(300));
-                eprintln!("a test of threads.rs waits for ever");
-                std::process::exit(101);
-            });
-        });
         let padding = Padding::Explicit { top: 1, bottom: 0, left: 0, right: 1 };
         let layer = Layer::new(29, 70, 13, 11).batch(2).layout(Layout::Nchw).padding(padding);
-        let mut case = Case::new(layer.bias(true).residual(true));
-        case.options.threads = threads;
-        let problem = case.problem();
+        let case = Case::new(layer.bias(true).residual(true)).threads(threads);
+        let network = case.network();
         let plan = Plan::new(&case.layer, &case.options).unwrap();
-        let packed = plan.pack(&problem.weights, problem.bias.as_deref()).unwrap();
-        Shared { plan, packed, problem }
+        let packed = plan.pack_parameters(&network.tensors[0].parameters()).unwrap();
+        Shared { plan, packed, network, _watched: watch() }
     }
 
     /// Runs it in `pool` and compares.
     fn run(&self, pool: Pool<'_>) {
-        let mut output = vec![POISON; self.problem.want.len()];
-        let residual = self.problem.residual.as_deref();
-        self.plan.run(&self.packed, &self.problem.input, residual, &mut output, pool).unwrap();
-        self.problem.compare(&output).unwrap();
+        let run = |slices: &mut Slices<'_>| {
+            let Slices { input, residuals, outputs, .. } = slices;
+            self.plan.run(&self.packed, input, residuals[0], outputs[0], pool)
+        };
+        self.network.check_by(run).unwrap();
     }
+}
+
+/// Ends the process, unless what it returns is dropped within minutes.
+fn watch() -> Sender<()> {
+    let (watched, ended) = channel();
+    std::thread::spawn(move || {
+        let minutes = std::time::Duration::from_secs(300);
+        if ended.recv_timeout(minutes) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("a test of threads.rs waits for ever");
+            std::process::exit(101);
+        }
+    });
+    watched
 }
 
 fn pool(threads: usize) -> ThreadPool {

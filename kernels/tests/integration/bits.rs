@@ -4,9 +4,7 @@
 //! `POINTWISE_SEED` others. A failing layer is shrunk and printed with the command that repeats
 //! it.
 
-mod case;
-
-use case::{Case, Place, Values, runnable, tile};
+use crate::case::{Case, Place, Values, runnable, tile};
 use core::cell::Cell;
 use pointwise::{Activation, Blocking, Isa, Kernel, Layer, Layout, Padding, PlanOptions};
 use proptest::prelude::*;

@@ -1,9 +1,10 @@
 //! Profiles: each kind of bad one is refused with its reason and the default is used; a good one
 //! decides.
 
+use crate::case::{Case, Slices};
 use pointwise::{
     Basis, Candidate, Error, Layer, Layout, Measured, Mode, Plan, PlanOptions, Pool, Profile,
-    ProfileError, reference,
+    ProfileError,
 };
 use std::sync::Arc;
 
@@ -114,11 +115,9 @@ fn measuring_at_plan_time_gives_a_plan_that_computes_the_layer() {
     let options = PlanOptions::new().mode(Mode::Measure);
     let plan = Plan::new(&layer(), &options).unwrap();
     assert_eq!(plan.basis(), Basis::Measured);
-    let input: Vec<f32> = (0..24 * 81).map(|v| (v % 13) as f32).collect();
-    let weights: Vec<f32> = (0..24 * 40).map(|v| (v % 7) as f32 - 3.0).collect();
-    let packed = plan.pack(&weights, None).unwrap();
-    let mut output = vec![0.0; 40 * 81];
-    plan.run(&packed, &input, None, &mut output, Pool::Serial).unwrap();
-    let expected = reference(&layer(), &input, &weights, None, None).unwrap();
-    assert_eq!(output, expected);
+    let run = |slices: &mut Slices<'_>| {
+        let packed = plan.pack_parameters(&slices.parameters[0])?;
+        plan.run(&packed, slices.input, None, slices.outputs[0], Pool::Serial)
+    };
+    Case::new(layer()).network().check_by(run).unwrap();
 }

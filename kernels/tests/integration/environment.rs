@@ -3,12 +3,14 @@
 //!
 //! Engines and audio hosts do set flush-to-zero; a debugger or a numerical host may unmask
 //! exceptions; interval arithmetic changes the rounding.
+//!
+//! Each test runs in a process of its own: an exception that is not masked ends the process at the
+//! first fault, and the threads of a pool keep a setting while other tests would use the pool.
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
-mod case;
-
-use case::{Case, POISON, Place, Values, pool, runnable};
-use pointwise::{Activation, Layer, Layout, Padding, Plan, convolve, reference};
+use crate::alone::alone;
+use crate::case::{Case, Place, Slices, Values, pool, runnable};
+use pointwise::{Activation, Layer, Layout, Padding, convolve, reference};
 
 #[cfg(target_arch = "x86_64")]
 mod control {
@@ -97,78 +99,78 @@ fn layers() -> impl Iterator<Item = Layer> {
 
 #[test]
 fn the_host_changes_no_bit() {
-    for host in control::HOSTS {
-        for kernel in runnable() {
-            for (index, layer) in layers().enumerate() {
-                for values in [Values::Tiny, Values::Special, Values::Plain] {
-                    let case = Case { values, ..Case::forced(layer, kernel, 2, index % 2 == 0) };
-                    let problem = case.problem();
-                    let mut got = vec![POISON; problem.want.len()];
-                    hosted(host, || {
-                        let plan = Plan::new(&case.layer, &case.options)?;
-                        let packed = plan.pack(&problem.weights, problem.bias.as_deref())?;
-                        let residual = problem.residual.as_deref();
-                        case.run(&plan, &packed, &problem.input, residual, &mut got)
-                    })
-                    .unwrap();
-                    if let Err(why) = problem.compare(&got) {
-                        panic!("{} set by the host: {why}: {case}", host.0);
+    alone("environment::the_host_changes_no_bit", || {
+        for (index, layer) in layers().enumerate() {
+            for values in [Values::Tiny, Values::Special, Values::Plain] {
+                let network = Case { values, ..Case::new(layer) }.network();
+                for host in control::HOSTS {
+                    for kernel in runnable() {
+                        let case = Case::forced(layer, kernel, 2, index % 2 == 0);
+                        let case = Case { values, ..case };
+                        let run =
+                            |slices: &mut Slices<'_>| hosted(host, || network.run(&case, slices));
+                        if let Err(why) = network.check_by(run) {
+                            panic!("{} set by the host: {why}: {case}", host.0);
+                        }
                     }
                 }
             }
         }
-    }
+    });
 }
 
 #[test]
 fn the_reference_and_convolve_keep_their_bits_too() {
-    for host in control::HOSTS {
+    alone("environment::the_reference_and_convolve_keep_their_bits_too", || {
         for layer in layers() {
             for values in [Values::Tiny, Values::Special] {
                 let case = Case { values, ..Case::new(layer) };
-                let problem = case.problem();
-                let (bias, residual) = (problem.bias.as_deref(), problem.residual.as_deref());
-                let (input, weights) = (&problem.input, &problem.weights);
-                for (name, f) in
-                    [("reference", reference as fn(_, _, _, _, _) -> _), ("convolve", convolve)]
-                {
-                    let got: Vec<f32> =
-                        hosted(host, || f(&case.layer, input, weights, bias, residual)).unwrap();
-                    if let Err(why) = problem.compare(&got) {
-                        panic!("{name}, {} set by the host: {why}: {case}", host.0);
+                let network = case.network();
+                let (input, of) = (&network.input, &network.tensors[0]);
+                let (bias, residual) = (of.bias.as_deref(), of.residual.as_deref());
+                for host in control::HOSTS {
+                    for (name, f) in
+                        [("reference", reference as fn(_, _, _, _, _) -> _), ("convolve", convolve)]
+                    {
+                        let got = hosted(host, || f(&layer, input, &of.weights, bias, residual));
+                        if let Err(why) = network.compare(0, &got.unwrap()) {
+                            panic!("{name}, {} set by the host: {why}: {case}", host.0);
+                        }
                     }
                 }
             }
         }
-    }
+    });
 }
 
 /// The threads of a pool have environments of their own.
 #[test]
 fn the_environment_of_each_thread_of_a_pool_is_left_alone() {
-    let pool = pool(4);
-    for (name, host) in control::HOSTS {
-        let before = pool.broadcast(|_| {
-            let before = control::get();
-            control::set(host);
-            before
-        });
-        let mut results = Vec::new();
-        for layer in layers() {
-            let mut case = Case { values: Values::Tiny, place: Place::In, ..Case::new(layer) };
-            case.options.threads = 4;
-            results.push((case.check(), case));
+    alone("environment::the_environment_of_each_thread_of_a_pool_is_left_alone", || {
+        let pool = pool(4);
+        for (name, host) in control::HOSTS {
+            let before = pool.broadcast(|_| {
+                let before = control::get();
+                control::set(host);
+                before
+            });
+            let mut results = Vec::new();
+            for layer in layers() {
+                let case = Case::new(layer).threads(4);
+                let case = Case { values: Values::Tiny, place: Place::In, ..case };
+                results.push((case.check(), case));
+            }
+            let after = pool.broadcast(|context| {
+                let after = control::get();
+                control::set(before[context.index()]);
+                after
+            });
+            for (result, case) in results {
+                result.unwrap_or_else(|why| panic!("{name} set in the pool: {why}: {case}"));
+            }
+            for after in after {
+                assert_eq!(after & !control::FLAGS, host & !control::FLAGS, "{name}: changed");
+            }
         }
-        let after = pool.broadcast(|context| {
-            let after = control::get();
-            control::set(before[context.index()]);
-            after
-        });
-        for (result, case) in results {
-            result.unwrap_or_else(|why| panic!("{name} set in the pool: {why}: {case}"));
-        }
-        for after in after {
-            assert_eq!(after & !control::FLAGS, host & !control::FLAGS, "{name}: changed");
-        }
-    }
+    });
 }
