@@ -169,6 +169,5 @@ fn chart(grid: &Grid<'_>, axis: Axis, rows: &[&GridRow<'_>], palette: &Palette) 
             .map(|column| series(axis, rows, column, palette))
             .filter(|series| !series.points.is_empty())
             .collect(),
-        ..LineChart::default()
     }
 }
