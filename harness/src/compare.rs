@@ -1,37 +1,40 @@
 //! One run against another: what became faster or slower, as far as two runs can tell.
 //!
-//! A record holds the median of its samples and their median absolute deviation. From these follows
-//! how well the median of *that run* is known. It does not follow what another run of the same
-//! program would have given: buffers lie elsewhere, the clock rate is another, neighbours have
-//! changed. That is taken from the contenders which are the same program in both runs (peers of one
-//! version, and the naive loops): the spread of their ratios is the noise from run to run, and their
-//! middle is the drift. Where there is none, [`ASSUMED_NOISE`] stands in. `gate` needs no such
-//! assumption, since it measures both builds in one session.
+//! A record holds the median of its samples and their median absolute deviation. These two say how
+//! well the median of *that run* is known. They do not say what another run of the same program would
+//! give, with buffers at other addresses, another clock rate and other guests on the machine.
+//!
+//! Contenders that are the same program in both runs say that: peers of the same version. The spread
+//! of their ratios is the noise from run to run, and their median is the drift. Without enough such
+//! contenders [`ASSUMED_NOISE`] is used. `gate` needs no assumption, because it measures both builds
+//! in one session.
+//!
+//! This module imports `rank`, `record` and `timing`.
 
-use crate::measure::stats;
 use crate::rank::{Known, Role, Setting};
 use crate::record::{PASS, Record};
+use crate::timing::stats;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use std::collections::{HashMap, HashSet};
 
 /// The standard deviation of a layer's time between two runs of one program, as a share, where the
-/// records hold nothing to take it from.
+/// records do not show it.
 pub const ASSUMED_NOISE: f64 = 0.02;
 
-/// Fewer rows of unchanged contenders than this tell nothing of the noise.
+/// The fewest rows of unchanged contenders from which the noise is estimated.
 const FEWEST: usize = 5;
 
-/// The probability that any word on rows, or any word on means, is wrong.
+/// The probability that any [`Word`] on rows is wrong, and that any on means is.
 const ERROR: f64 = 0.05;
 
-/// What is said of a change.
+/// The word for a change that is sure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Word {
-    /// The interval lies below the floor's reciprocal.
+    /// The whole interval lies below 1 ÷ (1 + floor).
     Faster,
-    /// The interval lies above the floor.
+    /// The whole interval lies above 1 + floor.
     Slower,
 }
 
@@ -44,7 +47,7 @@ pub struct Ratio {
     pub low: f64,
     /// The upper end.
     pub high: f64,
-    /// What may be said.
+    /// The word for it; `None` when the change is not sure.
     pub word: Option<Word>,
 }
 
@@ -62,21 +65,21 @@ impl Ratio {
 
 /// A layer that both runs have.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
-    /// Threads, caches, layout.
+pub struct ComparedRow {
+    /// The setting.
     #[serde(flatten)]
     pub setting: Setting,
-    /// The network, empty for a layer given by hand.
+    /// The network; empty for a layer given by hand.
     pub network: String,
-    /// Its layer.
+    /// The layer's name.
     pub layer: String,
-    /// The layer's text, where it is known.
+    /// The layer's text, if known.
     pub text: Option<String>,
-    /// Who computed it.
+    /// The contender.
     pub contender: String,
-    /// Median in A, ns.
+    /// The median in A, ns.
     pub ns_a: f64,
-    /// Median in B, ns.
+    /// The median in B, ns.
     pub ns_b: f64,
     /// B ÷ A.
     #[serde(flatten)]
@@ -85,42 +88,42 @@ pub struct Row {
 
 /// A contender over all layers of a setting.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Mean {
-    /// Threads, caches, layout.
+pub struct ComparedMean {
+    /// The setting.
     #[serde(flatten)]
     pub setting: Setting,
-    /// Who computed them.
+    /// The contender.
     pub contender: String,
-    /// Different problems, heads left out.
+    /// The number of different problems, heads left out.
     pub layers: usize,
-    /// Geometric mean of B ÷ A.
+    /// The geometric mean of B ÷ A.
     #[serde(flatten)]
     pub change: Ratio,
 }
 
-/// How much two runs of one program differ.
+/// The difference between two runs of one program.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RunNoise {
-    /// Rows of contenders that are the same in both runs.
+    /// The number of rows of contenders that are the same in both runs.
     pub rows: usize,
-    /// Standard deviation of the logarithm of their ratios.
+    /// The standard deviation of the logarithm of their ratios.
     pub noise: f64,
-    /// Their median: by how much everything drifted. Logarithm.
+    /// The median of those logarithms: the drift of the whole machine.
     pub drift: f64,
-    /// Whether [`ASSUMED_NOISE`] stands in, for want of rows.
+    /// Whether `noise` is [`ASSUMED_NOISE`], for want of rows.
     pub assumed: bool,
 }
 
-/// All that two runs say of each other.
+/// The comparison of two runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Layers in both, in A's order.
-    pub rows: Vec<Row>,
-    /// Contenders over their layers.
-    pub means: Vec<Mean>,
+    /// The layers in both, in the order of A.
+    pub rows: Vec<ComparedRow>,
+    /// The mean of each contender over its layers.
+    pub means: Vec<ComparedMean>,
     /// The noise between the runs.
     pub noise: RunNoise,
-    /// Rows that only A has, and only B.
+    /// The number of rows that only A has, and that only B has.
     pub only: [usize; 2],
 }
 
@@ -128,19 +131,21 @@ type Key = (Setting, String, String, String, String);
 
 fn key(record: &Record) -> Key {
     let (network, layer) = (record.network.clone(), record.layer.clone());
-    (Setting::of(record), network, layer, record.problem(), record.contender.clone())
+    (Setting::of(record), network, layer, record.sizes_text(), record.contender.clone())
 }
 
-/// The standard error of the logarithm of a record's median, as for samples of a normal
-/// distribution about it: σ ≈ 1.4826 MAD, and the median of n has √(π/2) σ ÷ √n.
+/// The standard error of the logarithm of a record's median.
+///
+/// For samples of a normal distribution σ ≈ 1.4826 MAD, and the standard error of the median of n
+/// samples is √(π/2) σ ÷ √n.
 fn standard_error(record: &Record) -> f64 {
     let sigma = 1.4826 * record.ns_mad / record.ns_median;
     (std::f64::consts::FRAC_PI_2).sqrt() * sigma / (record.samples as f64).sqrt()
 }
 
-/// Compares `b` with `a`. Changes below `floor`, a share of the time, are never worth a word.
+/// Compares `b` with `a`. A change below `floor`, a share of the time, never gets a word.
 pub fn compare(a: &[Record], b: &[Record], floor: f64, known: &Known) -> Comparison {
-    // Of two rows of the same case the later counts, as everywhere.
+    // Of two rows of the same case the later counts.
     let later: HashMap<Key, &Record> = b.iter().map(|record| (key(record), record)).collect();
     let mut seen = HashSet::new();
     let mut pairs: Vec<(&Record, &Record)> = Vec::new();
@@ -156,7 +161,7 @@ pub fn compare(a: &[Record], b: &[Record], floor: f64, known: &Known) -> Compari
         let (a, b) = *pair;
         let variance = standard_error(a).powi(2) + standard_error(b).powi(2);
         let half = z * (variance + noise.noise.powi(2)).sqrt() + noise.drift.abs();
-        Row {
+        ComparedRow {
             setting: Setting::of(a),
             network: a.network.clone(),
             layer: a.layer.clone(),
@@ -169,12 +174,12 @@ pub fn compare(a: &[Record], b: &[Record], floor: f64, known: &Known) -> Compari
     });
     let rows = rows.collect();
 
-    // A problem that networks share was measured once and has a row for each of them.
+    // A problem that several networks share was measured once, but has a row for each of them.
     let mut groups: Vec<((Setting, String), Vec<f64>)> = Vec::new();
     let mut problems = HashSet::new();
     for pair in pairs.iter().filter(|(a, _)| !known.place(a).head && a.layer != PASS) {
         let group = (Setting::of(pair.0), pair.0.contender.clone());
-        let problem = (group.clone(), known.text(pair.0).unwrap_or_else(|| pair.0.problem()));
+        let problem = (group.clone(), known.text(pair.0).unwrap_or_else(|| pair.0.sizes_text()));
         if !problems.insert(problem) {
             continue;
         }
@@ -188,12 +193,12 @@ pub fn compare(a: &[Record], b: &[Record], floor: f64, known: &Known) -> Compari
         let (mean, error) = mean_and_error(&logs, noise.noise);
         let half = quantile_t(logs.len(), 1.0 - alpha / 2.0) * error + noise.drift.abs();
         let change = Ratio::new(mean, half, floor);
-        Mean { setting, contender, layers: logs.len(), change }
+        ComparedMean { setting, contender, layers: logs.len(), change }
     });
     Comparison { means: means.collect(), rows, noise, only }
 }
 
-/// The noise that contenders show which are the same program in both runs.
+/// The noise between the runs, from contenders that are the same program in both.
 fn run_noise(pairs: &[(&Record, &Record)]) -> RunNoise {
     let same = |(a, b): &&(&Record, &Record)| {
         let others = matches!(Role::of(a), Role::Peer | Role::OwnLayout);
@@ -209,8 +214,8 @@ fn run_noise(pairs: &[(&Record, &Record)]) -> RunNoise {
     }
 }
 
-/// The mean, and its standard error: never below what the noise from run to run makes it, for a
-/// few layers may agree by chance.
+/// The mean and its standard error. A few layers may agree by chance, so that the error is never
+/// below the one that the noise from run to run gives.
 fn mean_and_error(logs: &[f64], noise: f64) -> (f64, f64) {
     let n = logs.len() as f64;
     let mean = logs.iter().sum::<f64>() / n;
@@ -222,8 +227,8 @@ fn quantile_normal(probability: f64) -> f64 {
     Normal::standard().inverse_cdf(probability)
 }
 
-/// Of Student's distribution for `count` values; of the normal one for a single value, whose error
-/// is not estimated from it.
+/// A quantile of Student's distribution for `count` values, and of the normal distribution for a
+/// single value, whose error is not estimated from its spread.
 fn quantile_t(count: usize, probability: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, count.saturating_sub(1) as f64) {
         Ok(student) => student.inverse_cdf(probability),
@@ -234,9 +239,9 @@ fn quantile_t(count: usize, probability: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::record;
+    use crate::record::example;
 
-    /// A row of `contender` on the `layer`th layer, taking `ns`.
+    /// A row of `contender` on layer number `layer`, with a time of `ns`.
     fn row(contender: &str, layer: usize, ns: f64) -> Record {
         Record {
             network: String::new(),
@@ -249,11 +254,12 @@ mod tests {
             ns_min: 0.98 * ns,
             ns_median: ns,
             ns_mad: 0.004 * ns,
-            ..record()
+            ..example()
         }
     }
 
-    /// A run in which `pointwise` takes `ours` of its time and the peer wobbles about `peer`.
+    /// A run in which the time of `pointwise` is multiplied by `ours`, and that of a peer varies about
+    /// `peer`.
     fn run(ours: f64, peer: f64) -> Vec<Record> {
         let wobble = |layer: usize| 1.0 + 0.004 * ((layer * 7 % 5) as f64 - 2.0);
         (0..20)
@@ -290,7 +296,7 @@ mod tests {
         let comparison = compare(&run(1.0, 1.0), &run(1.08, 1.0801), 0.02, &Known::default());
         assert!((comparison.noise.drift - 0.077).abs() < 0.002, "{:?}", comparison.noise);
         assert_eq!(words(&comparison, "pointwise"), (0, None));
-        // Without the peer nothing tells, and the mean takes it for a change: hence the note.
+        // Without the peer nothing shows the drift.
         let ours = |run: Vec<Record>| -> Vec<Record> {
             run.into_iter().filter(|r| r.contender == "pointwise").collect()
         };

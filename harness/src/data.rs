@@ -1,5 +1,5 @@
-//! Inputs, weights, biases and residuals for a layer: the same for every contender, in both
-//! layouts, and for the same seed on every machine.
+//! The tensors of a layer, drawn from a seed: the same values for every contender, in both layouts,
+//! and on every machine.
 
 use crate::contender::Case;
 use pointwise::{Activation, Error, Isa, Layer, Layout, Parameters};
@@ -7,17 +7,17 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt;
 
-/// What kind of values a layer is filled with.
+/// The kind of values in the tensors of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fill {
-    /// Uniform in (−1, 1), no zeros, no whole numbers, no subnormals, and of full precision, so
-    /// that a sum taken in another order shows in its bits: what is timed.
+    /// Uniform in (−1, 1), without zeros, whole numbers and subnormals. The values have full
+    /// precision, so that a sum in another order has other bits. Contenders are timed on these.
     Random,
-    /// Small whole numbers, whose sums are exact in `f32` in whatever order they are taken
-    /// (oneDNN's benchdnn fills this way), so that even a GEMM must match exactly.
+    /// Small whole numbers, as in oneDNN's benchdnn. Their sums are exact in `f32` in any order, so
+    /// that even a GEMM must match exactly.
     Integers,
     /// Subnormals, infinities, signed zeros, NaN and magnitudes from 2⁻¹⁴⁹ to 2¹²⁷ among plain
-    /// values: what a kernel that flushes, reassociates or multiplies padding gets wrong.
+    /// values. They reveal a kernel that flushes subnormals, reassociates, or multiplies padding.
     Special,
 }
 
@@ -36,28 +36,28 @@ impl fmt::Display for Fill {
 pub struct Data {
     /// The layer.
     pub layer: Layer,
-    /// What kind of values these are.
+    /// The kind of its values.
     pub fill: Fill,
-    /// The seed they were drawn with.
+    /// The seed of its values.
     pub seed: u64,
-    /// In the layer's layout.
+    /// The input, in the layer's layout.
     pub input: Vec<f32>,
-    /// `[k][c / groups]`.
+    /// The weights, `[k][c / groups]`.
     pub weights: Vec<f32>,
-    /// `[k]`, if the layer has one.
+    /// The bias, `[k]`, if the layer has one.
     pub bias: Option<Vec<f32>>,
-    /// In the output's shape and layout, if the layer has one.
+    /// The residual, in the output's shape and layout, if the layer has one.
     pub residual: Option<Vec<f32>>,
-    /// `[k]`, finite, if the layer's activation is PReLU.
+    /// The slopes, `[k]` and finite, if the layer's activation is PReLU.
     pub slopes: Option<Vec<f32>>,
 }
 
 impl Data {
     /// Draws every tensor of `layer`.
     ///
-    /// The values depend on the kind, the seed and the sizes: both layouts get the same tensors,
-    /// each in its order, and so does the layer with another stride, padding or epilogue. (The
-    /// residual has the output's sizes.)
+    /// The values depend on the kind, the seed and the sizes alone. Both layouts get the same tensors,
+    /// each in its order. The layer with another stride, padding or epilogue gets the same tensors
+    /// too, except for the residual, which has the output's sizes.
     ///
     /// # Errors
     /// Those of [`Layer::check`], and [`Error::OutOfMemory`].
@@ -82,7 +82,7 @@ impl Data {
         if layer.activation == Activation::Prelu {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(4);
-            // Plain ones whatever the kind: a slope that is not finite is refused.
+            // Slopes are of the random kind always, because slopes that are not finite are refused.
             let draw = || value(Fill::Random, chain, &mut rng);
             slopes = Some(tensor(Layout::Nhwc, 1, layer.k, 1, draw)?);
         }
@@ -98,12 +98,12 @@ impl Data {
         })
     }
 
-    /// What training would have given the layer.
+    /// Weights, bias and slopes.
     pub fn parameters(&self) -> Parameters<'_> {
         self.case(1, None).parameters()
     }
 
-    /// This data as contenders take it.
+    /// This data in the form that contenders take.
     pub fn case(&self, threads: usize, isa: Option<Isa>) -> Case<'_> {
         Case {
             layer: &self.layer,
@@ -127,8 +127,10 @@ fn value(fill: Fill, chain: usize, rng: &mut ChaCha8Rng) -> f32 {
     }
 }
 
-/// Values that end a chain (infinities, NaN, overflowing products) are rarer the longer the
-/// chain is: else every output would be NaN and nothing be tested.
+/// A special value for a sum of `chain` products.
+///
+/// Values that decide a whole sum (infinities, NaN, overflowing products) are rarer the longer the
+/// sum is. Otherwise every output would be NaN, and nothing would be tested.
 fn special(chain: usize, rng: &mut ChaCha8Rng) -> f32 {
     let rare = 1.0 / (6.0 * chain as f64);
     if rng.random_bool(rare) {
@@ -267,7 +269,7 @@ mod tests {
         assert_ne!(a.input[..16], a.weights[..16]);
         assert_ne!(a.input[..16], a.bias.unwrap()[..]);
         assert_ne!(Some(&a.input[..16]), a.residual.as_deref().map(|r| &r[..16]));
-        // A record names its seed; another version of a library must not change what it stands for.
+        // A seed must stand for the same values with every version of the random library.
         let bits: Vec<u32> = plain.input[..3].iter().map(|x| x.to_bits()).collect();
         assert_eq!(bits, PINNED);
     }
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_had_is_an_error() {
+    fn layers_without_memory_and_invalid_layers_are_errors() {
         let huge: Layer = "c1048576h1048576w1048576k1".parse().unwrap();
         assert!(matches!(Data::new(&huge, Fill::Random, 0), Err(Error::OutOfMemory { .. })));
         let wrong: Layer = "c3h1w1k1/g2".parse().unwrap();

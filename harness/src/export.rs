@@ -1,4 +1,6 @@
 //! Records in the formats of others: Bencher, github-action-benchmark, and spreadsheets.
+//!
+//! This module imports `record`.
 
 use crate::record::Record;
 use serde::Serialize;
@@ -14,7 +16,7 @@ pub enum Format {
     /// The `customSmallerIsBetter` input of
     /// [github-action-benchmark](https://github.com/benchmark-action/github-action-benchmark).
     GithubAction,
-    /// Comma-separated values: a heading, then a line for each record, its fields as they are.
+    /// Comma-separated values: a heading, then a line with the fields of each record.
     Csv,
 }
 
@@ -49,7 +51,7 @@ impl FromStr for Format {
     }
 }
 
-/// Why records could not be written.
+/// Why records cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot write the records: {0}")]
 pub struct ExportError(String);
@@ -66,8 +68,8 @@ impl From<csv::Error> for ExportError {
     }
 }
 
-/// The name under which services keep a record's history: all that has to be equal for two
-/// records to be of the same thing, and nothing that a new version changes.
+/// The name under which a service keeps the history of a record. It has everything that must be equal
+/// for two records to be of the same thing, and nothing that a new version changes.
 pub fn benchmark_name(record: &Record) -> String {
     let network =
         if record.network.is_empty() { String::new() } else { format!("{}/", record.network) };
@@ -78,7 +80,7 @@ pub fn benchmark_name(record: &Record) -> String {
     )
 }
 
-/// One metric of Bencher's: a value and how far it may be off.
+/// One metric of Bencher: a value with its bounds.
 #[derive(Serialize)]
 struct Metric {
     value: f64,
@@ -88,7 +90,7 @@ struct Metric {
     upper_value: Option<f64>,
 }
 
-/// One result of github-action-benchmark's.
+/// One result of github-action-benchmark.
 #[derive(Serialize)]
 struct Entry {
     name: String,
@@ -102,7 +104,8 @@ fn bencher(records: &[Record]) -> Result<String, ExportError> {
     let mut benchmarks: BTreeMap<String, BTreeMap<&str, Metric>> = BTreeMap::new();
     for record in records {
         let exact = |value| Metric { value, lower_value: None, upper_value: None };
-        // `latency` is Bencher's own measure, in ns; the others it makes when it first sees them.
+        // `latency` is a built-in measure of Bencher, in ns. Bencher adds the others when it first
+        // sees them.
         let metrics = BTreeMap::from([
             (
                 "latency",
@@ -148,10 +151,10 @@ fn csv(records: &[Record]) -> Result<String, ExportError> {
     String::from_utf8(bytes).map_err(|error| ExportError(error.to_string()))
 }
 
-/// Writes records in a format. Of two records of the same thing, Bencher's format keeps the later.
+/// Writes records in a format. Of two records of the same thing Bencher's format keeps the later.
 ///
 /// # Errors
-/// [`ExportError`] when the format's library refuses a record.
+/// [`ExportError`] when the library of the format refuses a record.
 pub fn export(records: &[Record], format: Format) -> Result<String, ExportError> {
     match format {
         Format::Bencher => bencher(records),

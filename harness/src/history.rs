@@ -1,56 +1,58 @@
-//! Runs on one CPU over time: each layer's speed from commit to commit, with its noise.
+//! Runs on one CPU over time: the speed of each layer from commit to commit, with its noise.
+//!
+//! This module imports `rank` and `record`.
 
 use crate::rank::{Known, Role, Setting};
 use crate::record::{PASS, Record};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
-/// A run, as a point in time.
+/// A run with its time.
 #[derive(Clone, Copy, Debug)]
-pub struct Run<'r> {
-    /// When it began, RFC 3339.
+pub struct DatedRun<'r> {
+    /// The time of its beginning, RFC 3339.
     pub started: &'r str,
     /// The commit that was measured.
     pub commit: &'r str,
-    /// Its rows.
+    /// Its records.
     pub records: &'r [Record],
 }
 
 /// A layer in one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Moment {
-    /// Which run, from 0, in the order of time.
+    /// The number of the run in the order of time, from 0.
     pub run: usize,
     /// Its commit.
     pub commit: String,
-    /// GFLOP/s at the median.
+    /// GFLOP/s at the median time.
     pub gflops: f64,
-    /// GFLOP/s a standard deviation of the samples above and below the median.
+    /// GFLOP/s at a standard deviation of the samples above and below the median time.
     pub band: (f64, f64),
-    /// Median, ns.
+    /// The median time, ns.
     pub ns: f64,
 }
 
-/// A contender on a layer, from run to run.
+/// The course of a contender on a layer, from run to run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Course {
-    /// Threads, caches, layout.
+    /// The setting.
     #[serde(flatten)]
     pub setting: Setting,
-    /// The network, empty for a layer given by hand.
+    /// The network; empty for a layer given by hand.
     pub network: String,
-    /// Its layer.
+    /// The layer's name.
     pub layer: String,
-    /// The layer's text, where it is known.
+    /// The layer's text, if known.
     pub text: Option<String>,
-    /// Who computed it.
+    /// The contender.
     pub contender: String,
-    /// In the order of time; at least two.
+    /// The layer in each run, at least two, in the order of time.
     pub moments: Vec<Moment>,
 }
 
 impl Course {
-    /// The last time ÷ the one before, and whether the two bands are apart.
+    /// The last time ÷ the one before it, and whether their bands do not overlap.
     pub fn last_change(&self) -> (f64, bool) {
         let [.., before, last] = &self.moments[..] else { return (1.0, false) };
         let apart = before.band.0 > last.band.1 || last.band.0 > before.band.1;
@@ -58,29 +60,29 @@ impl Course {
     }
 }
 
-/// The runs' numbers in the order of time. Those without a beginning come first, as they were given.
-pub fn order(runs: &[Run<'_>]) -> Vec<usize> {
+/// The indices of the runs in the order of time. Runs without a time come first.
+pub fn order(runs: &[DatedRun<'_>]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_key(|at| runs[*at].started);
     order
 }
 
-/// The layers that at least two of `runs` have, ours and others': every problem once, in the order
-/// in which the last run has them. Our kernels by themselves are left out.
-pub fn courses(runs: &[Run<'_>], known: &Known) -> Vec<Course> {
+/// The courses of all contenders on the problems that at least two of `runs` have, in the order of the
+/// last run. Our kernels by themselves are left out.
+pub fn courses(runs: &[DatedRun<'_>], known: &Known) -> Vec<Course> {
     let order = order(runs);
     let mut courses: Vec<Course> = Vec::new();
     let mut of_key: HashMap<_, usize> = HashMap::new();
-    // Backwards, so that the last run gives the order.
+    // From the last run backwards, because the last run gives the order.
     for (time, at) in order.iter().enumerate().rev() {
-        let Run { commit, records, .. } = &runs[*at];
+        let DatedRun { commit, records, .. } = &runs[*at];
         let mut seen = HashSet::new();
         // Of two rows of the same case the later counts.
         for record in records.iter().rev() {
             if record.layer == PASS || Role::of(record) == Role::Kernel {
                 continue;
             }
-            let problem = known.text(record).unwrap_or_else(|| record.problem());
+            let problem = known.text(record).unwrap_or_else(|| record.sizes_text());
             let key = (Setting::of(record), problem, record.contender.clone());
             if !seen.insert(key.clone()) {
                 continue;
@@ -101,13 +103,13 @@ pub fn courses(runs: &[Run<'_>], known: &Known) -> Vec<Course> {
     }
     courses.retain(|course| course.moments.len() > 1);
     courses.iter_mut().for_each(|course| course.moments.reverse());
-    // Each run's rows were taken from its end.
+    // The rows of each run were taken from its end.
     courses.reverse();
     courses
 }
 
 fn moment(record: &Record, run: usize, commit: &str) -> Moment {
-    // The median absolute deviation of normal samples, times this, is their standard deviation.
+    // 1.4826 × the median absolute deviation of normal samples is their standard deviation.
     let deviation = 1.4826 * record.ns_mad;
     let work = record.gflops * record.ns_median;
     let fastest = (record.ns_median - deviation).max(record.ns_min);
@@ -123,7 +125,7 @@ fn moment(record: &Record, run: usize, commit: &str) -> Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::record;
+    use crate::record::example;
 
     fn row(layer: usize, ns: f64) -> Record {
         let gflops = 1e6 / ns;
@@ -136,7 +138,7 @@ mod tests {
             ns_min: 0.9 * ns,
             ns_mad: 0.01 * ns,
             gflops,
-            ..record()
+            ..example()
         }
     }
 
@@ -144,12 +146,12 @@ mod tests {
     fn runs_are_put_in_the_order_of_time() {
         let (new, old) = (vec![row(1, 80.0), row(2, 50.0)], vec![row(1, 100.0), row(3, 1.0)]);
         let runs = [
-            Run { started: "2026-05-02T00:00:00Z", commit: "b", records: &new },
-            Run { started: "2026-05-01T00:00:00Z", commit: "a", records: &old },
+            DatedRun { started: "2026-05-02T00:00:00Z", commit: "b", records: &new },
+            DatedRun { started: "2026-05-01T00:00:00Z", commit: "a", records: &old },
         ];
         assert_eq!(order(&runs), [1, 0]);
         let courses = courses(&runs, &Known::default());
-        // What one run alone has makes no course.
+        // A layer that one run alone has makes no course.
         assert_eq!(courses.len(), 1);
         let commits: Vec<&str> = courses[0].moments.iter().map(|m| m.commit.as_str()).collect();
         assert_eq!(commits, ["a", "b"]);
@@ -169,8 +171,8 @@ mod tests {
         let runs: Vec<Vec<Record>> = (0..3)
             .map(|run| vec![row(2, 10.0), row(1, 99.0), row(1, 100.0 + f64::from(run))])
             .collect();
-        let runs: Vec<Run<'_>> =
-            runs.iter().map(|records| Run { started: "", commit: "", records }).collect();
+        let runs: Vec<DatedRun<'_>> =
+            runs.iter().map(|records| DatedRun { started: "", commit: "", records }).collect();
         let courses = courses(&runs, &Known::default());
         let found: Vec<(&str, f64)> =
             courses.iter().map(|c| (c.layer.as_str(), c.moments[2].ns)).collect();

@@ -1,20 +1,21 @@
-//! Why a candidate is what it is: lanes filled, tiles, bytes, and what binds its inner loop.
+//! The reasons for a candidate: lanes filled, tiles, bytes, and what binds its inner loop.
 
 use pointwise::{Candidate, Cpu, Error, Family, Isa, Kernel, Layer};
 use serde::Serialize;
 
-/// A candidate in the terms that kernels are compared by.
+/// A candidate in the terms in which kernels are compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reasons {
-    /// Share of the lanes computed that hold a wanted output.
+    /// The share of computed lanes that hold an output of the layer.
     pub lanes_filled: f64,
-    /// Tiles to run.
+    /// The number of tiles.
     pub tiles: usize,
     /// Bytes of weights, input and output.
     pub bytes: usize,
-    /// Bytes of the weight panel that stays while a block streams by.
+    /// Bytes of the weight panel, which stays in the cache while a block of pixels streams by.
     pub panel_bytes: usize,
-    /// What a step of the full tile waits for: `multiply-add pipes`, `load ports` or `latency`.
+    /// What a step of the full tile waits for: the multiply-add pipes, the load ports, or the latency
+    /// of the multiply-add.
     pub binds: &'static str,
 }
 
@@ -52,7 +53,8 @@ pub fn reasons(layer: &Layer, candidate: &Candidate, cpu: &Cpu) -> Result<Reason
     })
 }
 
-/// Share of the lanes computed that hold a wanted output, and tiles, of one group of a layer.
+/// The share of computed lanes that hold an output, and the number of tiles, of one group of a layer
+/// with so many outputs and pixels.
 pub fn filled(kernel: &Kernel, outputs: usize, pixels: usize) -> (f64, usize) {
     let (wanted, broadcast) = match kernel.family() {
         Family::Outputs => (outputs, pixels),

@@ -1,7 +1,7 @@
-//! Predictions for CPUs that aren't here: static cycle estimates of the inner loops.
+//! Predictions for other CPUs: static estimates of the cycles of the inner loops.
 //!
-//! The estimates are data, made by `scripts/predict-kernels --all -o reports/predicted-kernels.json`
-//! (llvm-mca, corrected by published numbers of units); nothing is compiled or measured here.
+//! The estimates are data. `scripts/predict-kernels --all -o reports/predicted-kernels.json` makes them
+//! with llvm-mca and published numbers of units. Nothing is compiled or measured here.
 
 use pointwise::{Cpu, Error, Isa, Kernel, kernels};
 use serde::{Deserialize, Serialize};
@@ -14,35 +14,35 @@ static TEXT: &str = include_str!("../../reports/predicted-kernels.json");
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Predictions {
     schema: u32,
-    /// What made it.
+    /// The tools that made it.
     pub generated_by: GeneratedBy,
-    /// Published facts of each CPU, by the name that `loops` uses.
+    /// Published facts about each CPU, by the name that `loops` uses.
     pub cpus: BTreeMap<String, Facts>,
     /// The inner loops.
     pub loops: Vec<Loop>,
 }
 
-/// What made a file of predictions.
+/// The tools that made a file of predictions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GeneratedBy {
     /// The command.
     pub command: String,
-    /// Version of llvm-mca.
+    /// The version of llvm-mca.
     pub llvm_mca: String,
-    /// Compiler of the kernels, by architecture.
+    /// The compiler of the kernels, by architecture.
     pub rustc: BTreeMap<String, String>,
-    /// Commit of the kernels.
+    /// The commit of the kernels.
     pub commit: String,
 }
 
-/// What is published of a CPU.
+/// Published facts about a CPU.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Facts {
     /// Its name in [`Cpu::names`].
     pub cpu: String,
     /// Vector multiply-adds per cycle, by ISA.
     pub fma: BTreeMap<String, f64>,
-    /// What LLVM's description of it gets wrong; empty if nothing is known.
+    /// The known error of LLVM's description of it; empty if none is known.
     pub model_error: String,
 }
 
@@ -57,11 +57,11 @@ pub struct Loop {
     pub m: usize,
     /// Vectors.
     pub v: usize,
-    /// Where the broadcast values lie: `rows` or `line`.
+    /// The place of the broadcast values, such as `rows` or `line`.
     pub form: String,
-    /// Whether two rows share the last vector, of which half is wanted.
+    /// Whether two rows share the last vector, each with one half of it.
     pub half: bool,
-    /// Vector loads and broadcasts of a step.
+    /// The vector loads and broadcasts of a step.
     pub loads_per_step: f64,
     cycles_per_step: BTreeMap<String, f64>,
     bound_cycles_per_step: BTreeMap<String, f64>,
@@ -70,35 +70,35 @@ pub struct Loop {
 }
 
 impl Loop {
-    /// Vector multiply-adds of a step.
+    /// The vector multiply-adds of a step.
     fn multiply_adds(&self) -> usize {
         self.m * self.v - if self.half { self.m / 2 } else { 0 }
     }
 }
 
-/// What is predicted of one inner loop on one CPU.
+/// The prediction for one inner loop on one CPU.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
     /// ISA, tile and form.
     pub inner_loop: String,
-    /// The kernels whose full tile it is; none for a tile of tails.
+    /// The kernels whose full tile the loop is; none for the tile of a tail.
     pub kernels: Vec<&'static str>,
     /// The CPU, of [`Cpu::names`].
     pub cpu: String,
     /// Always `predicted`.
     pub basis: &'static str,
-    /// Predicted cycles of a step over the inputs, operands in L1.
+    /// The predicted cycles of a step over the inputs, with all operands in L1.
     pub cycles_per_step: f64,
     /// Vector multiply-adds per cycle.
     pub fma_per_cycle: f64,
-    /// The same that the CPU has units for.
+    /// The vector multiply-adds per cycle that the CPU has units for.
     pub fma_peak: f64,
-    /// What binds: `ports`, `loads`, `latency`, `issue`, or `scheduling` for what llvm-mca finds
-    /// beyond these.
+    /// What binds: `ports`, `loads`, `latency`, `issue`, or `scheduling` where llvm-mca finds more
+    /// cycles than these explain.
     pub bound_by: String,
-    /// Cycles by llvm-mca alone, and by the published units alone.
+    /// The cycles of a step by llvm-mca alone.
     pub llvm_mca_cycles_per_step: f64,
-    /// See `llvm_mca_cycles_per_step`.
+    /// The cycles of a step by the published units alone.
     pub published_cycles_per_step: f64,
 }
 
@@ -109,8 +109,8 @@ impl Predictions {
         READ.get_or_init(|| serde_json::from_str(TEXT).expect("checked by a test"))
     }
 
-    /// Every loop on every CPU that has its ISA. A loop that the compiler made several versions of
-    /// counts as its fastest.
+    /// The prediction for every loop on every CPU that has its ISA. Where the compiler made several
+    /// versions of a loop, the fastest counts.
     pub fn all(&self) -> Vec<Prediction> {
         let mut all: Vec<Prediction> = Vec::new();
         for it in &self.loops {
@@ -144,14 +144,14 @@ impl Predictions {
         all
     }
 
-    /// What is wrong with LLVM's description of a CPU, if anything is known.
+    /// The known error of LLVM's description of a CPU.
     pub fn model_error(&self, cpu: &str) -> Option<&str> {
         let facts = self.cpus.values().find(|facts| facts.cpu == cpu)?;
         Some(facts.model_error.as_str()).filter(|error| !error.is_empty())
     }
 }
 
-/// The kernels whose full tile a loop is.
+/// The kernels whose full tile is the loop.
 fn named(it: &Loop) -> Vec<&'static str> {
     let is = |kernel: &&Kernel| {
         let tile = (kernel.isa().to_string(), kernel.rows(), kernel.vectors());
@@ -160,7 +160,7 @@ fn named(it: &Loop) -> Vec<&'static str> {
     kernels().iter().filter(is).map(Kernel::name).collect()
 }
 
-/// A CPU by its name, with the inner loops' predicted cycles.
+/// A CPU by its name, with the predicted cycles of the inner loops.
 ///
 /// # Errors
 /// [`Error::UnknownCpu`].
@@ -170,13 +170,13 @@ pub fn cpu(name: &str) -> Result<Cpu, Error> {
     let Some((key, _)) = predictions.cpus.iter().find(|(_, facts)| facts.cpu == name) else {
         return Ok(cpu);
     };
-    // What was measured on such a CPU stays.
+    // Cycles that were measured on such a CPU are better than predicted ones.
     if cpu.has_measured_steps() {
         return Ok(cpu);
     }
     let mut least: HashMap<(Isa, bool, [usize; 2]), f64> = HashMap::new();
-    // The cost model derives tiles with a shared vector from the whole ones, and takes those that
-    // read planes for those that read rows.
+    // The cost model derives tiles with a shared vector from whole tiles, and uses the cycles of
+    // tiles that read rows for tiles that read planes.
     for it in predictions.loops.iter().filter(|it| !it.half && it.form != "planes") {
         if let Some(cycles) = it.predicted_cycles_per_step.get(key) {
             let tile = (it.isa.parse::<Isa>()?, it.form == "rows", [it.m, it.v]);
@@ -213,7 +213,7 @@ mod tests {
             }
         }
         for p in &all {
-            // Half a per cent: both are rounded.
+            // Both figures are rounded, hence half a per cent.
             assert!(p.fma_per_cycle <= p.fma_peak * 1.005, "{p:?}");
             assert!(p.cycles_per_step >= p.published_cycles_per_step * 0.995, "{p:?}");
             assert!(!p.bound_by.is_empty(), "{p:?}");
@@ -232,7 +232,7 @@ mod tests {
         let bare = Cpu::named("cortex-a55").unwrap();
         assert_ne!(cycles(&cpu("cortex-a55").unwrap()), cycles(&bare));
         assert!(cpu("z80").is_err());
-        // Its own steps were measured.
+        // The steps of this CPU were measured.
         assert_eq!(cpu("zen5").unwrap(), Cpu::named("zen5").unwrap());
     }
 }

@@ -1,9 +1,9 @@
-//! Where profiles are kept: the platform's cache folder, numbered, none ever replaced.
+//! The files of profiles: numbered, in the platform's cache folder, and never replaced.
 
 use std::path::{Path, PathBuf};
 
-/// The file that tuning writes to first, in the platform's cache folder for this program; none
-/// where the platform names no such folder.
+/// The first file that tuning writes, in this program's part of the platform's cache folder. `None`
+/// where the platform has no such folder.
 pub fn cached() -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("pointwise").join("pointwise.profile"))
 }

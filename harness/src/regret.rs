@@ -1,20 +1,21 @@
-//! Regret: the time of what a plan chooses ÷ the time of the best that it could have chosen.
+//! Regret: the time of a plan's choice ÷ the time of the best candidate.
 //!
-//! What each candidate takes is measured once for a layer and kept, as a [`Profile`] in a file;
-//! the choices, of the model and of a profile under test, are looked up in it. So a table of
-//! hundreds of layers can be measured a slice at a time, and made again for another model.
+//! The times of all candidates of a layer are measured once and kept, as a [`Profile`] in a file. The
+//! choices of the model, and of a profile under test, are looked up there. A table of hundreds of
+//! layers can thus be measured in several runs, and made again for another model.
 
+use crate::timing::stats::geometric_mean;
 use pointwise::{Candidate, Error, Layer, Layout, Measured, Plan, PlanOptions, Profile};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
-/// A set of layers that regret is told of by itself.
+/// A set of layers with a regret of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Set {
-    /// Those of the catalog, or chosen by the filters.
+    /// The layers of the catalog, or those that the filters choose.
     Catalog,
-    /// Random ones, that tuning has not seen.
+    /// Random layers, which tuning has not seen.
     Random,
 }
 
@@ -28,40 +29,40 @@ impl Set {
     }
 }
 
-/// One layer to be judged.
+/// One layer whose choices are judged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Case {
-    /// Where it is from.
+pub struct RegretCase {
+    /// The set that the layer belongs to.
     pub set: Set,
     /// The layer.
     pub layer: Layer,
-    /// Threads of its plans.
+    /// The number of threads of its plans.
     pub threads: usize,
 }
 
-/// What the choices for one layer lose.
+/// The regret of the choices for one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
     /// The layer.
-    pub case: Case,
-    /// Loss of the model's choice, at least 1.
+    pub case: RegretCase,
+    /// The regret of the model's choice, at least 1.
     pub model: f64,
-    /// Loss of the profile's choice.
+    /// The regret of the profile's choice.
     pub profile: Option<f64>,
-    /// What the model chose.
+    /// The model's choice.
     pub choice: Measured,
-    /// What the profile chose.
+    /// The profile's choice.
     pub tuned: Option<Measured>,
-    /// What was fastest.
+    /// The fastest candidate.
     pub best: Measured,
 }
 
-/// What is chosen for a layer: by the model, and by the profile if there is one.
+/// The choices for a layer: the model's, and the profile's if there is one.
 ///
 /// # Errors
 /// Those of [`Plan::candidates`].
 pub fn choices(
-    case: &Case,
+    case: &RegretCase,
     options: &PlanOptions,
     profile: Option<&Arc<Profile>>,
 ) -> Result<Vec<Candidate>, Error> {
@@ -70,7 +71,7 @@ pub fn choices(
         let candidates = Plan::candidates(&case.layer, &options.clone().profile(profile))?;
         candidates.ranked.first().copied().ok_or(Error::BadSplit)
     };
-    // An empty profile: what the environment names has no say.
+    // The empty profile keeps the profile of the environment out.
     let mut chosen = vec![with(Arc::new(Profile::new()))?];
     if let Some(profile) = profile {
         chosen.push(with(profile.clone())?);
@@ -78,8 +79,9 @@ pub fn choices(
     Ok(chosen)
 }
 
-/// Looks the choices up among what was measured for this layer; nothing when one is missing.
-pub fn judge(case: &Case, measured: &[&Measured], chosen: &[Candidate]) -> Option<Judged> {
+/// The regret of the choices, by what was measured for this layer; `None` when the time of a choice is
+/// missing.
+pub fn judge(case: &RegretCase, measured: &[&Measured], chosen: &[Candidate]) -> Option<Judged> {
     let best = measured.iter().min_by(|a, b| a.ns.total_cmp(&b.ns))?;
     let find = |c: &Candidate| {
         measured.iter().find(|m| (m.kernel, m.blocking, m.split) == (c.kernel, c.blocking, c.split))
@@ -99,8 +101,8 @@ pub fn judge(case: &Case, measured: &[&Measured], chosen: &[Candidate]) -> Optio
     })
 }
 
-/// Random layers, log-uniform: c and k in 8…2048, square images of 1…112² pixels, of at most
-/// `most` multiply-adds, alternating layouts.
+/// Random layers of at most `most` multiply-adds, in alternating layouts. Channels (8 to 2048) and the
+/// side of the square image (1 to 112) are log-uniform.
 pub fn random_layers(seed: u64, count: usize, most: u128) -> Vec<Layer> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut layers = Vec::new();
@@ -117,11 +119,10 @@ pub fn random_layers(seed: u64, count: usize, most: u128) -> Vec<Layer> {
     layers
 }
 
-/// Geometric mean and maximum.
+/// The geometric mean and the maximum of regrets; both are 1 without any.
 pub fn summary(regrets: &[f64]) -> (f64, f64) {
-    let sum: f64 = regrets.iter().map(|r| r.ln()).sum();
     let worst = regrets.iter().copied().fold(1.0, f64::max);
-    ((sum / regrets.len().max(1) as f64).exp(), worst)
+    (geometric_mean(regrets).unwrap_or(1.0), worst)
 }
 
 #[cfg(test)]
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn regret_is_looked_up_among_what_was_measured() {
         let layer = Layer::new(24, 40, 9, 9);
-        let case = Case { set: Set::Random, layer, threads: 1 };
+        let case = RegretCase { set: Set::Random, layer, threads: 1 };
         let chosen = choices(&case, &PlanOptions::new(), None).unwrap();
         let options = PlanOptions::new();
         let ranked = Plan::candidates(&layer, &options).unwrap().ranked;
@@ -160,7 +161,7 @@ mod tests {
         assert_eq!((judged.model, judged.profile), (1.5, None));
         assert_eq!((&judged.choice, &judged.best), (&slow, &fast));
         assert_eq!(judge(&case, &[&fast], &chosen), None);
-        // With a profile that knows better.
+        // With a profile that has the faster candidate.
         let mut profile = Profile::new();
         profile.add(fast.clone());
         let chosen = choices(&case, &PlanOptions::new(), Some(&Arc::new(profile))).unwrap();

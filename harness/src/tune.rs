@@ -1,16 +1,18 @@
-//! Tuning: measures a layer's candidates, fewer and fewer of them, longer and longer.
+//! Tuning: measures the candidates of a layer, in each round fewer of them and for longer.
 //!
 //! ```text
-//! screen   of each kernel, way to read the input and split the two blockings that the model ranks
-//!          highest, a sample or two each
-//! refine   every blocking of those that came within a fifth of the fastest
-//! contest  what came within a few per cent of the fastest, in turns that start with another
-//!          candidate each
+//! screen   a sample or two of each: for every kernel, way to read the input and split the two
+//!          blockings that the model ranks highest
+//! refine   every blocking of the candidates within a fifth of the fastest
+//! contest  the candidates within a few per cent of the fastest, in turns of random order
 //! again    the fastest few, later ([`look_again`])
 //! ```
 //!
-//! A candidate's time is the lower quartile of its samples in the last of the first three that it
-//! took part in, or a shorter one found later: what disturbs a sample makes it longer, never shorter.
+//! The time of a candidate is the lower quartile of its samples in the last of the first three rounds
+//! that it took part in, or a shorter time found later. A disturbance makes a sample longer, never
+//! shorter.
+//!
+//! This module imports of `contender` the aligned buffer.
 
 use crate::contender::Buffer;
 use pointwise::{
@@ -24,28 +26,30 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What the model puts further behind its choice than this is not measured.
+/// Candidates whose modelled time is more than this times that of the model's choice are not measured.
 const PRUNED: f64 = 1.6;
-/// Candidates of the first round at most.
+/// The most candidates of the first round.
 const FIRST: usize = 72;
-/// Distance from the fastest that lets a candidate into the second round, and the contest.
+/// Candidates within this times the fastest take part in the second round.
 const REFINED: f64 = 1.2;
+/// Candidates within this times the fastest take part in the contest.
 const CLOSE: f64 = 1.06;
-/// Candidates of the contest, those that must be in it not counted.
+/// The most candidates of the contest, not counting those that must be in it.
 const LAST: usize = 8;
-/// Candidates slower than this times the fastest are not worth keeping.
+/// Candidates slower than this times the fastest are not kept in the profile.
 const KEPT: f64 = 1.5;
 
-/// What tuning one layer found.
+/// The result of tuning one layer.
 #[derive(Clone, Debug)]
 pub struct Tuned {
-    /// Every candidate measured that is not far behind, fastest first, and those asked for.
+    /// The measured candidates that are not far behind the fastest, and those asked for; the fastest
+    /// first.
     pub measured: Vec<Measured>,
-    /// Time of the model's choice ÷ time of the fastest.
+    /// The time of the model's choice ÷ the time of the fastest.
     pub regret: f64,
 }
 
-/// A layer's buffers, its plans, and the pool that they run in.
+/// The buffers of a layer, its plans, and the pool that they run in.
 struct Bench<'p> {
     layer: Layer,
     options: PlanOptions,
@@ -56,7 +60,8 @@ struct Bench<'p> {
     slopes: Option<Vec<f32>>,
     residual: Option<Buffer>,
     output: Buffer,
-    /// One copy of weights that several read: where in memory it lies is then no difference.
+    /// Packed weights by kernel. Kernels that pack alike share one copy, so that its address makes no
+    /// difference between them.
     weights: HashMap<String, Arc<PackedWeights>>,
     timed: Vec<Timed>,
     random: ChaCha8Rng,
@@ -90,7 +95,7 @@ impl<'p> Bench<'p> {
         pool: Option<&'p rayon::ThreadPool>,
     ) -> Result<Self, Error> {
         let shape = layer.check()?;
-        // What the environment names has no say in what is measured.
+        // The empty profile keeps the profile of the environment out.
         let options = options.clone().profile(Arc::new(Profile::new()));
         Ok(Bench {
             layer: *layer,
@@ -108,7 +113,7 @@ impl<'p> Bench<'p> {
         })
     }
 
-    /// Adds a candidate that is not there yet.
+    /// Adds a candidate, unless it is there already.
     fn add(&mut self, candidate: &Candidate) -> Result<(), Error> {
         if self.timed.iter().any(|t| same(&t.candidate, candidate)) {
             return Ok(());
@@ -121,7 +126,7 @@ impl<'p> Bench<'p> {
                 parameters.bias = self.bias.as_deref();
                 parameters.slopes = self.slopes.as_deref();
                 let packed = Arc::new(plan.pack_parameters(&parameters)?);
-                // Kernels of one width share them, whatever they are called.
+                // Kernels of the same width pack alike.
                 let alike = self.weights.values().find(|w| same_packing(w, &packed)).cloned();
                 let packed = alike.unwrap_or(packed);
                 self.weights.insert(plan.kernel().name().to_owned(), packed.clone());
@@ -133,8 +138,8 @@ impl<'p> Bench<'p> {
         Ok(())
     }
 
-    /// Times the chosen ones in turns, each turn in another order: what ran before matters. In the
-    /// pool, so that no run begins with waking it from outside.
+    /// Times the `chosen` candidates in turns of random order, because a run depends on what ran before
+    /// it. It runs within the pool, so that no run begins with waking the pool from outside.
     fn sample(&mut self, chosen: &[usize], target: f64, turns: usize) -> Result<(), Error> {
         match self.pool {
             Some(pool) => pool.install(|| self.turns(chosen, target, turns)),
@@ -157,14 +162,14 @@ impl<'p> Bench<'p> {
                 let begin = Instant::now();
                 run()?;
                 let once = begin.elapsed().as_nanos().max(1) as f64;
-                // Whatever ran before has the caches: the first run is of another state, unless
-                // it is so long that this does not matter.
+                // The caches hold what ran before, so that the first run does not count, unless it is
+                // too long for that to matter.
                 if once > 2e6 && turns == 1 {
                     ns.push(once);
                     continue;
                 }
                 if once > 2.0 * target {
-                    // A long run is a sample by itself, and by chance of a busy moment.
+                    // A long run is a sample by itself. The best of three leaves out busy moments.
                     let mut least = f64::INFINITY;
                     for _ in 0..if turns == 1 { 1 } else { 3 } {
                         let begin = Instant::now();
@@ -186,7 +191,7 @@ impl<'p> Bench<'p> {
         Ok(())
     }
 
-    /// Positions of the candidates within `factor` of the fastest, fastest first.
+    /// The indices of the candidates within `factor` times the fastest, fastest first.
     fn within(&self, factor: f64) -> Vec<usize> {
         let mut times: Vec<(f64, usize)> =
             self.timed.iter().enumerate().map(|(at, timed)| (timed.time(), at)).collect();
@@ -195,7 +200,7 @@ impl<'p> Bench<'p> {
         times.into_iter().filter(|t| t.0 <= limit).map(|t| t.1).collect()
     }
 
-    /// The long round: those near the fastest, and `keep`.
+    /// The contest: the candidates near the fastest, and those of `keep`.
     fn contest(&mut self, keep: &[Candidate]) -> Result<(), Error> {
         for (factor, most, turns) in [(1.12, 20, 3usize), (CLOSE, LAST, 12)] {
             let mut chosen = self.within(factor);
@@ -205,7 +210,7 @@ impl<'p> Bench<'p> {
                 chosen.extend(at.filter(|at| !chosen.contains(at)));
             }
             let slow = chosen.first().is_some_and(|at| self.timed[*at].time() > 1e6);
-            // Early samples are of a colder, busier machine.
+            // Samples of earlier rounds do not count: the machine was colder then.
             for (at, timed) in self.timed.iter_mut().enumerate() {
                 timed.last = chosen.contains(&at);
                 if timed.last {
@@ -217,15 +222,16 @@ impl<'p> Bench<'p> {
         Ok(())
     }
 
-    /// Time of the fastest of the last contest.
+    /// The time of the fastest candidate of the last contest, ns.
     fn least(&self) -> f64 {
         let last = self.timed.iter().filter(|t| t.last);
         last.map(Timed::time).fold(f64::INFINITY, f64::min)
     }
 
-    /// The candidates that `kept` lets through, fastest first.
+    /// The candidates for which `kept` is true, fastest first.
     fn measured(&self, kept: impl Fn(&&Timed) -> bool) -> Vec<Measured> {
-        // Of few samples the quartile is the luckiest: it does not beat the contest's.
+        // The quartile of a few samples may be too short. Such a candidate does not get a shorter time
+        // than the winner of the contest.
         let least = self.least();
         let ns = |t: &Timed| if t.last { t.time() } else { t.time().max(least * 1.001) };
         let threads = self.options.threads;
@@ -241,8 +247,8 @@ fn same_packing(a: &PackedWeights, b: &PackedWeights) -> bool {
     format!("{a:?}") == format!("{b:?}")
 }
 
-/// Measures `layer` by successive halving, in `pool` where the options ask for several threads;
-/// `keep` are measured to the end, as the model's choice is.
+/// Measures the candidates of `layer` by successive halving, in `pool` where the options ask for
+/// several threads. The model's choice and the candidates of `keep` are measured to the end.
 ///
 /// # Errors
 /// Those of planning and running.
@@ -257,7 +263,7 @@ pub fn tune(
     let Some(choice) = ranked.first().copied() else { return Err(Error::BadSplit) };
     let mut keep = keep.to_vec();
     keep.push(choice);
-    // Nothing that cannot be chosen here, for instance by a cap of the ISA.
+    // A candidate that cannot be chosen here, for instance above the cap of the ISA, is left out.
     keep.retain(|k| ranked.iter().any(|c| same(k, c)));
     let key = |c: &Candidate| (c.kernel, c.blocking.pack, c.split);
     let near = ranked.iter().take_while(|c| c.cycles <= choice.cycles * PRUNED);
@@ -292,11 +298,11 @@ pub fn tune(
     Ok(Tuned { regret: regret.map_or(1.0, |t| t.time() / least), measured: bench.measured(kept) })
 }
 
-/// Measures these candidates alone, against each other.
+/// Measures the given candidates against each other.
 ///
 /// # Errors
 /// Those of planning and running.
-pub fn contest(
+fn contest(
     layer: &Layer,
     options: &PlanOptions,
     candidates: &[Candidate],
@@ -312,12 +318,12 @@ pub fn contest(
     Ok(bench.measured(|_| true))
 }
 
-/// Candidates of a second look, those asked for not counted.
+/// The number of candidates of a second look, not counting those asked for.
 const FEW: usize = 5;
 
-/// Measures `chosen` and the fastest few that the profile knows of a layer again, against each
-/// other, and keeps the shorter times: what disturbs a measurement makes it longer, often for as
-/// long as all of it takes.
+/// Measures `chosen` and the fastest few candidates of a layer in the profile again, against each
+/// other, and keeps the shorter times. A disturbance makes times longer, often for as long as a whole
+/// measurement takes.
 ///
 /// # Errors
 /// Those of planning and running.
@@ -360,7 +366,7 @@ mod tests {
         let layer = Layer::new(16, 24, 5, 5);
         let options = PlanOptions::new().profile(Arc::new(Profile::new()));
         let ranked = Plan::candidates(&layer, &options).unwrap().ranked;
-        // One that nothing beats, one that anything does.
+        // The time of one is shorter than any run, that of the other longer.
         let (fast, slow) = (ranked[0], ranked[1]);
         let mut profile = Profile::new();
         profile.add(Measured::new(&layer, 1, &fast, 0.5));

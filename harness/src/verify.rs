@@ -1,9 +1,9 @@
-//! Holds a contender's output against the reference.
+//! Compares a contender's output with the reference.
 //!
-//! Exact contenders must have the reference's bits, on plain and on special values. The others
-//! sum in another order: on small whole numbers, where every order gives the same sum, they must
-//! have the reference's values; on random ones each output may differ by a bound that grows with
-//! √c and with the magnitude of what was summed into that output.
+//! Exact contenders must have the reference's bits, on plain and on special values. The other
+//! contenders sum in another order. On small whole numbers, where every order gives the same sum,
+//! they must have the reference's values. On random values each output may differ by a bound that
+//! grows with √c and with the magnitude of the products in its sum.
 
 use crate::contender::{Contender, Prepared, Refusal};
 use crate::data::{Data, Fill};
@@ -12,60 +12,60 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::sync::OnceLock;
 
-/// Why a contender was not found right on a layer.
+/// Why a contender does not pass on a layer.
 #[derive(Clone, Debug)]
-pub enum Failure {
-    /// It computed something else.
+pub enum CheckFailure {
+    /// It computed something else than the reference.
     Mismatch(Box<Mismatch>),
-    /// It did not compute.
+    /// It refused to compute.
     Refused(Refusal),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CheckFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Mismatch(mismatch) => mismatch.fmt(f),
-            Failure::Refused(refusal) => refusal.fmt(f),
+            CheckFailure::Mismatch(mismatch) => mismatch.fmt(f),
+            CheckFailure::Refused(refusal) => refusal.fmt(f),
         }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for CheckFailure {}
 
-impl From<Refusal> for Failure {
+impl From<Refusal> for CheckFailure {
     fn from(refusal: Refusal) -> Self {
-        Failure::Refused(refusal)
+        CheckFailure::Refused(refusal)
     }
 }
 
-/// The first wrong output, and how many there are.
+/// The first wrong output, and the number of wrong outputs.
 #[derive(Clone, Debug)]
 pub struct Mismatch {
     /// The layer.
     pub layer: Layer,
-    /// Who computed it.
+    /// The contender.
     pub contender: String,
-    /// With which kernel; empty where that can't be told.
+    /// Its kernel; empty when unknown.
     pub kernel: String,
-    /// The values it was given.
+    /// The kind of values that it was given.
     pub fill: Fill,
-    /// The seed they were drawn with.
+    /// The seed of those values.
     pub seed: u64,
-    /// Elements in the output that it returned.
+    /// The number of elements in its output.
     pub len: usize,
-    /// Elements that the layer's output has.
+    /// The number of elements in the layer's output.
     pub expected_len: usize,
-    /// How many are wrong; 0 when the length is.
+    /// The number of wrong elements; 0 when the length is wrong.
     pub wrong: usize,
-    /// Where the first wrong one lies in the output's memory.
+    /// The index of the first wrong element in the output's memory.
     pub index: usize,
-    /// Its image, output channel, row and column.
+    /// The image, output channel, row and column of that element.
     pub at: [usize; 4],
-    /// What was computed there.
+    /// The value that was computed there.
     pub got: f32,
-    /// What the reference computes there.
+    /// The value of the reference there.
     pub want: f32,
-    /// How far apart they may be; `None` where the bits must be equal.
+    /// The allowed difference; `None` where the bits must be equal.
     pub allowed: Option<f32>,
 }
 
@@ -99,7 +99,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Data for a layer and what the reference makes of it.
+/// Data for a layer, and the output of the reference.
 pub struct Expected {
     data: Data,
     output: Vec<f32>,
@@ -118,15 +118,15 @@ impl Expected {
         Ok(Expected { data, output, tolerance: OnceLock::new() })
     }
 
-    /// The data, to make cases of.
+    /// The data, for making cases.
     pub fn data(&self) -> &Data {
         &self.data
     }
 
-    /// Compares an output with the reference: its bits if `exact`, else within the tolerance.
+    /// Compares an output with the reference: bit for bit if `exact`, otherwise within the tolerance.
     ///
     /// # Errors
-    /// The first output that is wrong.
+    /// The first wrong output.
     pub fn check(
         &self,
         contender: &str,
@@ -175,7 +175,7 @@ impl Expected {
     }
 }
 
-/// A layer's expectations, shared by all contenders that are checked on it.
+/// The expected outputs of a layer, shared by all contenders that are checked on it.
 pub struct Checker {
     layer: Layer,
     seed: u64,
@@ -183,12 +183,13 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// For a layer; data is drawn when it is first needed.
+    /// A checker for a layer. Its data is drawn when it is first needed.
     pub fn new(layer: &Layer, seed: u64) -> Self {
         Checker { layer: *layer, seed, by_fill: Default::default() }
     }
 
-    /// Random data, and for exact contenders special data too, for others whole numbers.
+    /// Checks a contender on random values, and then an exact contender on special values, any other
+    /// on whole numbers.
     ///
     /// With more than one thread, call it inside a rayon pool of that many.
     ///
@@ -199,7 +200,7 @@ impl Checker {
         contender: &dyn Contender,
         threads: usize,
         isa: Option<Isa>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CheckFailure> {
         let second = if contender.exact() { Fill::Special } else { Fill::Integers };
         for fill in [Fill::Random, second] {
             let expected = self.expected(fill)?;
@@ -207,12 +208,12 @@ impl Checker {
             let (kernel, output) = outcome(prepared.as_mut())?;
             expected
                 .check(contender.name(), &kernel, contender.exact(), &output)
-                .map_err(Failure::Mismatch)?;
+                .map_err(CheckFailure::Mismatch)?;
         }
         Ok(())
     }
 
-    /// The expectation for one kind of values.
+    /// The expected output for one kind of values.
     ///
     /// # Errors
     /// [`Refusal::Failed`] when the layer or its size is refused.
@@ -227,7 +228,7 @@ impl Checker {
     }
 }
 
-/// Runs twice, so that a run that depends on what the last one left behind is found out.
+/// Runs twice. A run whose result depends on the run before it is thus found out.
 fn outcome(prepared: &mut dyn Prepared) -> Result<(String, Vec<f32>), Refusal> {
     prepared.run()?;
     prepared.run()?;
@@ -235,12 +236,12 @@ fn outcome(prepared: &mut dyn Prepared) -> Result<(String, Vec<f32>), Refusal> {
     Ok((prepared.kernel(), prepared.output()))
 }
 
-/// How far each output of a sum in another order may be from the reference.
+/// The difference that is allowed to each output when its sum has another order.
 ///
 /// Rounding errors of a sum of m products grow like √m·u·Σ|w·x| with high probability (Higham
 /// and Mary, "A New Approach to Probabilistic Rounding Error Analysis", 2019). Both sides have
-/// such an error; the factor 8 leaves room for the tail. The magnitudes come from the reference
-/// itself, run on absolute values.
+/// such an error. The factor 8 leaves room for the tail of the distribution. The reference, run on
+/// absolute values, gives the magnitudes.
 fn tolerance(data: &Data) -> Vec<f32> {
     let abs = |v: &[f32]| v.iter().map(|v| v.abs()).collect::<Vec<_>>();
     let layer = data.layer.activation(Activation::None);
@@ -248,7 +249,8 @@ fn tolerance(data: &Data) -> Vec<f32> {
     let (input, weights) = (abs(&data.input), abs(&data.weights));
     let terms = layer.c / layer.groups + 2;
     let factor = 8.0 * (terms as f32).sqrt() * f32::EPSILON / 2.0;
-    // An empty tolerance allows nothing: a layer that passed once cannot fail here.
+    // The layer passed its check before, so that the reference cannot fail here. If it did, the empty
+    // tolerance would allow no difference.
     reference(&layer, &input, &weights, bias.as_deref(), residual.as_deref())
         .unwrap_or_default()
         .into_iter()

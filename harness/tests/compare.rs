@@ -109,7 +109,7 @@ fn runs_are_kept_by_cpu_and_shown_in_the_order_of_time() {
         let path = here.join(row["kept"].as_str().expect("a path"));
         let folder = path.parent().and_then(Path::file_name).expect("a folder");
         assert_eq!(folder, "history");
-        assert!(path.is_file() && pointwise_harness::sidecar::path(&path).is_file());
+        assert!(path.is_file() && pointwise_harness::record::environment::path(&path).is_file());
     }
     // Once is enough, and nothing is replaced.
     assert!(rows(here, &["history", "--add", "b.jsonl", "--json"]).is_empty());

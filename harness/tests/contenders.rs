@@ -4,7 +4,7 @@
 use pointwise::{Layer, Layout};
 use pointwise_harness::contender::{Contender, Options, Refusal, all};
 use pointwise_harness::data::{Data, Fill};
-use pointwise_harness::verify::{Checker, Failure};
+use pointwise_harness::verify::{CheckFailure, Checker};
 use std::sync::Mutex;
 
 /// Peers keep thread counts per process.
@@ -48,7 +48,7 @@ fn check(contender: &dyn Contender, threads: usize) -> (usize, usize) {
         offered += usize::from(contender.name() != "xnnpack" || layer.layout == Layout::Nhwc);
         match pool.install(|| Checker::new(&layer, 7).check(contender, threads, None)) {
             Ok(()) => checked += 1,
-            Err(Failure::Refused(Refusal::Unsupported(why))) => {
+            Err(CheckFailure::Refused(Refusal::Unsupported(why))) => {
                 eprintln!("skipped: {} of {layer}: {why}", contender.name());
             }
             Err(failure) => panic!("{failure}"),

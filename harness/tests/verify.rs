@@ -2,7 +2,7 @@
 
 use pointwise::{Activation, Layer, Layout};
 use pointwise_harness::contender::{Case, Contender, Prepared, Refusal};
-use pointwise_harness::verify::{Checker, Failure, Mismatch};
+use pointwise_harness::verify::{CheckFailure, Checker, Mismatch};
 
 /// Computes the reference, then spoils it.
 struct Broken {
@@ -65,13 +65,13 @@ fn layer() -> Layer {
     Layer::new(48, 6, 4, 5).batch(2).bias(true)
 }
 
-fn check(broken: &Broken, layer: &Layer) -> Result<(), Failure> {
+fn check(broken: &Broken, layer: &Layer) -> Result<(), CheckFailure> {
     Checker::new(layer, 3).check(broken, 1, None)
 }
 
 fn mismatch(broken: &Broken, layer: &Layer) -> Mismatch {
     match check(broken, layer) {
-        Err(Failure::Mismatch(mismatch)) => *mismatch,
+        Err(CheckFailure::Mismatch(mismatch)) => *mismatch,
         other => panic!("{other:?}"),
     }
 }

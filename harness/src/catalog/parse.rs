@@ -1,13 +1,13 @@
-//! Reading a file of layers: the catalog's own, or a user's.
+//! Reading a file of layers.
 
-use super::Entry;
-use crate::one_line::OneLine;
+use super::entry::Entry;
+use crate::text::one_line::OneLine;
 use core::fmt;
 use pointwise::Layer;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Why a file of layers was refused. Nothing of it was taken.
+/// Why a file of layers was refused as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CatalogError {
@@ -15,7 +15,7 @@ pub enum CatalogError {
     Read {
         /// Its path.
         file: String,
-        /// What the system said.
+        /// The system's own words.
         why: String,
     },
     /// The file holds no layer.
@@ -27,17 +27,17 @@ pub enum CatalogError {
     Line {
         /// The file's name.
         file: String,
-        /// Counted from 1.
+        /// The number of the line, from 1.
         line: usize,
         /// What is wrong with it.
-        problem: Problem,
+        problem: LineError,
     },
 }
 
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum LineError {
     /// It does not have one, three or four columns.
     Columns {
         /// How many it has.
@@ -45,17 +45,17 @@ pub enum Problem {
     },
     /// The multiplicity is not a number from 1 up.
     Count {
-        /// What is there.
+        /// The text in its place.
         given: String,
     },
     /// The fourth column is not `head`.
     Mark {
-        /// What is there.
+        /// The text in its place.
         given: String,
     },
     /// The layer can't be read, or [`Layer::check`] refuses it.
     Layer {
-        /// What is there.
+        /// The text in its place.
         given: String,
         /// What is wrong with it, and what would be right.
         why: String,
@@ -76,7 +76,7 @@ impl fmt::Display for CatalogError {
                 write!(f, "can't read layers from {}: {why}", OneLine(file))
             }
             CatalogError::Empty { file } => {
-                write!(f, "{} holds no layer; {}", OneLine(file), Problem::EXPECTED)
+                write!(f, "{} holds no layer; {}", OneLine(file), LineError::EXPECTED)
             }
             CatalogError::Line { file, line, problem } => {
                 write!(f, "{}:{line}: {}", OneLine(file), OneLine(problem))
@@ -87,27 +87,27 @@ impl fmt::Display for CatalogError {
 
 impl core::error::Error for CatalogError {}
 
-impl Problem {
+impl LineError {
     const EXPECTED: &'static str = "a line is `COUNT NAME LAYER`, `COUNT NAME LAYER head` or \
                                     `LAYER`, such as `3 conv2_x.1x1b c64h56w56k256/bias+relu`";
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::Columns { found } => write!(f, "{found} columns; {}", Self::EXPECTED),
-            Problem::Count { given } => write!(
+            LineError::Columns { found } => write!(f, "{found} columns; {}", Self::EXPECTED),
+            LineError::Count { given } => write!(
                 f,
                 "the multiplicity `{given}` is not a whole number from 1 up; {}",
                 Self::EXPECTED
             ),
-            Problem::Mark { given } => {
+            LineError::Mark { given } => {
                 write!(f, "`{given}` after the layer; only `head` can stand there")
             }
-            // A layer's own error names the text where it is about the text.
-            Problem::Layer { given, why } if why.contains(given) => write!(f, "{why}"),
-            Problem::Layer { given, why } => write!(f, "`{given}`: {why}"),
-            Problem::NameTaken { name, first } => write!(
+            // Errors about the text of a layer quote the text already.
+            LineError::Layer { given, why } if why.contains(given) => write!(f, "{why}"),
+            LineError::Layer { given, why } => write!(f, "`{given}`: {why}"),
+            LineError::NameTaken { name, first } => write!(
                 f,
                 "line {first} is already named `{name}`; raise its multiplicity or choose another \
                  name"
@@ -116,9 +116,11 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads layers from text, one a line: `COUNT NAME LAYER`, with `head` after it for layers to be
-/// left out of geometric means, or a layer alone, whose name is then its text form. A `#` at the
-/// start of a word begins a comment; empty lines are skipped.
+/// Reads layers from text, one a line.
+///
+/// A line is `COUNT NAME LAYER`, with `head` after it for a layer that geometric means leave out, or a
+/// layer alone, whose name is then its text form. A `#` at the start of a word begins a comment.
+/// Empty lines are skipped.
 ///
 /// `network` is the name that the entries and errors carry.
 ///
@@ -139,7 +141,7 @@ pub fn parse(network: &str, text: &str) -> Result<Vec<Entry>, CatalogError> {
     read(network, network, text)
 }
 
-/// Reads a file of layers; see [`parse`]. The network is named after the file, less its extension.
+/// Reads a file of layers; see [`parse`]. The network has the name of the file without its extension.
 ///
 /// # Errors
 /// [`CatalogError`]: the file can't be read, isn't UTF-8, has a wrong line, or holds no layer.
@@ -154,7 +156,7 @@ pub fn load(path: &Path) -> Result<Vec<Entry>, CatalogError> {
 fn read(network: &str, file: &str, text: &str) -> Result<Vec<Entry>, CatalogError> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut lines = HashMap::new();
-    // Some editors put a byte-order mark ahead of the first line.
+    // Some editors write a byte-order mark before the first line.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (line, content) in (1..).zip(text.lines()) {
         let columns: Vec<&str> =
@@ -162,7 +164,7 @@ fn read(network: &str, file: &str, text: &str) -> Result<Vec<Entry>, CatalogErro
         let fail = |problem| CatalogError::Line { file: file.to_owned(), line, problem };
         let Some(entry) = entry(network, &columns).map_err(fail)? else { continue };
         if let Some(first) = lines.insert(entry.name.clone(), line) {
-            return Err(fail(Problem::NameTaken { name: entry.name, first }));
+            return Err(fail(LineError::NameTaken { name: entry.name, first }));
         }
         entries.push(entry);
     }
@@ -172,24 +174,24 @@ fn read(network: &str, file: &str, text: &str) -> Result<Vec<Entry>, CatalogErro
     Ok(entries)
 }
 
-fn entry(network: &str, columns: &[&str]) -> Result<Option<Entry>, Problem> {
+fn entry(network: &str, columns: &[&str]) -> Result<Option<Entry>, LineError> {
     let (count, name, text, mark) = match *columns {
         [] => return Ok(None),
         [text] => ("1", None, text, None),
         [count, name, text] => (count, Some(name), text, None),
         [count, name, text, mark] => (count, Some(name), text, Some(mark)),
-        _ => return Err(Problem::Columns { found: columns.len() }),
+        _ => return Err(LineError::Columns { found: columns.len() }),
     };
     let count = count
         .parse()
         .ok()
         .filter(|count| *count >= 1)
-        .ok_or_else(|| Problem::Count { given: count.to_owned() })?;
+        .ok_or_else(|| LineError::Count { given: count.to_owned() })?;
     if let Some(mark) = mark.filter(|mark| *mark != "head") {
-        return Err(Problem::Mark { given: mark.to_owned() });
+        return Err(LineError::Mark { given: mark.to_owned() });
     }
     let layer = layer(text)
-        .map_err(|error| Problem::Layer { given: text.to_owned(), why: error.to_string() })?;
+        .map_err(|error| LineError::Layer { given: text.to_owned(), why: error.to_string() })?;
     let name = name.map_or_else(|| layer.to_string(), str::to_owned);
     Ok(Some(Entry { network: network.to_owned(), name, count, head: mark.is_some(), layer }))
 }
@@ -230,26 +232,26 @@ mod tests {
     fn what_is_wrong_is_said_with_its_line() {
         let given = |text: &str| text.to_owned();
         for (text, line, problem) in [
-            ("a c4h3w3k5", 1, Problem::Columns { found: 2 }),
-            ("# x\n\n1 a c4h3w3k5 head b", 3, Problem::Columns { found: 5 }),
-            ("0 a c4h3w3k5", 1, Problem::Count { given: given("0") }),
-            ("-1 a c4h3w3k5", 1, Problem::Count { given: given("-1") }),
-            ("two a c4h3w3k5", 1, Problem::Count { given: given("two") }),
+            ("a c4h3w3k5", 1, LineError::Columns { found: 2 }),
+            ("# x\n\n1 a c4h3w3k5 head b", 3, LineError::Columns { found: 5 }),
+            ("0 a c4h3w3k5", 1, LineError::Count { given: given("0") }),
+            ("-1 a c4h3w3k5", 1, LineError::Count { given: given("-1") }),
+            ("two a c4h3w3k5", 1, LineError::Count { given: given("two") }),
             (
                 "99999999999999999999999 a c4h3w3k5",
                 1,
-                Problem::Count { given: given("99999999999999999999999") },
+                LineError::Count { given: given("99999999999999999999999") },
             ),
-            ("1 a c4h3w3k5 tail", 1, Problem::Mark { given: given("tail") }),
+            ("1 a c4h3w3k5 tail", 1, LineError::Mark { given: given("tail") }),
             (
                 "1 a c4h3w3k5\n2 b c4h3w3k5\n1 a c8h3w3k5",
                 3,
-                Problem::NameTaken { name: given("a"), first: 1 },
+                LineError::NameTaken { name: given("a"), first: 1 },
             ),
             (
                 "c4h3w3k5\nnhwc/n1c4h3w3k5",
                 2,
-                Problem::NameTaken { name: given("nhwc/n1c4h3w3k5"), first: 1 },
+                LineError::NameTaken { name: given("nhwc/n1c4h3w3k5"), first: 1 },
             ),
         ] {
             let expected = CatalogError::Line { file: given("f"), line, problem };
@@ -266,7 +268,7 @@ mod tests {
             let error = parse("f", text).unwrap_err();
             assert!(matches!(
                 &error,
-                CatalogError::Line { line: 1, problem: Problem::Layer { .. }, .. }
+                CatalogError::Line { line: 1, problem: LineError::Layer { .. }, .. }
             ));
             let said = error.to_string();
             assert!(said.starts_with("f:1: ") && said.contains(part), "{said}");
@@ -279,9 +281,8 @@ mod tests {
 
     #[test]
     fn files_are_named_in_errors_and_name_the_network() {
-        let folder = std::env::temp_dir().join(format!("pointwise-layers-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("my.net.txt");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my.net.txt");
         let missing = load(&path).unwrap_err().to_string();
         assert!(missing.contains("my.net.txt"), "{missing}");
         std::fs::write(&path, "2 a c4h3w3k5\n").unwrap();
@@ -290,6 +291,5 @@ mod tests {
         assert!(load(&path).unwrap_err().to_string().contains("my.net.txt:1: 2 columns"));
         std::fs::write(&path, b"\xff\xfe").unwrap();
         assert!(matches!(load(&path), Err(CatalogError::Read { .. })));
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

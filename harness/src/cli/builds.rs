@@ -1,11 +1,12 @@
-//! The two programs of a gate: given by their paths, or built from the commits of this repository.
+//! The two programs of a gate: given by their paths, or built from commits of this repository.
 
 use super::failure::Failure;
+use super::files;
 use super::output::note;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The program at `path`, or the one built from `reference`; nothing when neither is given.
+/// The program at `path`, or the one built from `reference`; `None` when neither is given.
 pub(super) fn program(
     path: Option<&Path>,
     reference: Option<&str>,
@@ -21,8 +22,8 @@ pub(super) fn program(
     }
 }
 
-/// Builds the commit that `reference` names, in a work tree of its own under `target/gate`, unless
-/// that was done before.
+/// Builds the commit `reference` in a work tree of its own under `target/gate`, unless it was built
+/// before.
 fn build(reference: &str) -> Result<PathBuf, Failure> {
     let root = PathBuf::from(git(Path::new("."), &["rev-parse", "--show-toplevel"])?);
     let commit = format!("{reference}^{{commit}}");
@@ -37,7 +38,7 @@ fn build(reference: &str) -> Result<PathBuf, Failure> {
     }
     let tree = gate.join("trees").join(&hash);
     if !tree.join("Cargo.toml").is_file() {
-        // One whose folder was removed with target/ is still on git's list.
+        // A work tree whose folder was removed with target/ is still on git's list.
         git(&root, &["worktree", "prune"])?;
         let path = tree.display().to_string();
         git(&root, &["worktree", "add", "--quiet", "--force", "--detach", &path, &hash])?;
@@ -49,7 +50,7 @@ fn build(reference: &str) -> Result<PathBuf, Failure> {
         .current_dir(&tree)
         .args(["build", "--release", "--quiet", "--bin", "pointwise", "--target-dir"])
         .arg(&built)
-        // A build's output is no result of the gate.
+        // Standard output is for the results of the gate.
         .stdout(Stdio::null())
         .status();
     let failed = |why: String| Failure::Machine { what: "cannot build", why };
@@ -60,16 +61,11 @@ fn build(reference: &str) -> Result<PathBuf, Failure> {
     }
     let fresh =
         built.join("release").join("pointwise").with_extension(std::env::consts::EXE_EXTENSION);
-    let folder = program.parent().unwrap_or(&gate);
-    std::fs::create_dir_all(folder).map_err(Failure::writing(folder))?;
-    // By another name first: a copy cut short must not be taken for the program.
-    let part = folder.join("part");
-    std::fs::copy(&fresh, &part).map_err(Failure::writing(&part))?;
-    std::fs::rename(&part, &program).map_err(Failure::writing(&program))?;
+    files::copy(&fresh, &program)?;
     Ok(program)
 }
 
-/// What git prints, or why it does not.
+/// The output of git, or the reason of its failure.
 fn git(folder: &Path, arguments: &[&str]) -> Result<String, Failure> {
     let failed = |why: String| Failure::Machine { what: "cannot find the commit", why };
     let output = Command::new("git")

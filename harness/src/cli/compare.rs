@@ -1,22 +1,23 @@
 //! `pointwise compare`: one run against another.
 
 use super::failure::{Failure, Outcome};
-use super::files::{self, Run};
+use super::files::{self, RecordFile};
 use super::options::Options;
 use super::output::{Output, note};
-use super::results::time;
 use super::table::{Side, Table};
+use super::values;
 use pointwise_harness::compare::{ASSUMED_NOISE, Comparison, Ratio, Word, compare};
-use pointwise_harness::sidecar::Environment;
+use pointwise_harness::record::environment::Environment;
+use pointwise_harness::text::numbers::time;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Compare run B with run A: per layer and overall, each ratio with its interval
 ///
-/// `faster` or `slower` stands only where the interval excludes every change smaller than --floor.
-/// The intervals hold for all rows at once, 95%. They contain the noise within each run, and the
-/// noise from run to run as the contenders show it that are the same program in both. To judge a
-/// change of the code use `pointwise gate`, which measures both builds in one session.
+/// A row says `faster` or `slower` only where the interval excludes every change smaller than --floor.
+/// All intervals together hold with 95%. They contain the noise within each run, and the noise from
+/// run to run, which contenders show that are the same program in both. To judge a change of the code
+/// use `pointwise gate`, which measures both builds in one session.
 ///
 /// Runs of different CPUs are refused. The filters select among the records.
 #[derive(clap::Args, Debug)]
@@ -34,17 +35,21 @@ pub(super) struct Args {
     #[arg(value_name = "B")]
     b: PathBuf,
 
-    /// Say nothing of a change that is smaller
-    #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = super::gate::percent)]
+    /// Call no change that is smaller
+    #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = values::percent)]
     floor: f64,
 
-    /// Compare runs of different CPUs all the same
+    /// Compare runs of different CPUs too
     #[arg(long)]
     other_cpu: bool,
 }
 
+/// The shared options that this command takes.
+pub(super) const TAKES: &[&str] =
+    &["network", "layer", "kernel", "contender", "layout", "layers", "threads", "cache", "json"];
+
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
-    let one = |path: &PathBuf| files::runs(std::slice::from_ref(path), options);
+    let one = |path: &PathBuf| files::records(std::slice::from_ref(path), options);
     let (mut a, mut b) = (one(&args.a)?, one(&args.b)?);
     let (Some(a), Some(b)) = (a.pop(), b.pop()) else { return Ok(Outcome::Fine) };
     let marks = marks(&a, &b, args.other_cpu)?;
@@ -73,8 +78,9 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     Ok(Outcome::Fine)
 }
 
-/// What a reader must know before comparing; refused are runs of different CPUs, unless asked for.
-fn marks(a: &Run, b: &Run, other_cpu: bool) -> Result<Vec<String>, Failure> {
+/// The differences between the conditions of two runs. Runs of different CPUs are refused, unless
+/// `other_cpu` allows them.
+fn marks(a: &RecordFile, b: &RecordFile, other_cpu: bool) -> Result<Vec<String>, Failure> {
     let mut marks = Vec::new();
     let (Some(one), Some(two)) = (&a.environment, &b.environment) else {
         for run in [a, b].iter().filter(|run| run.environment.is_none()) {

@@ -33,9 +33,13 @@ fn format(text: &str) -> Result<Format, String> {
     text.parse()
 }
 
+/// The shared options that this command takes.
+pub(super) const TAKES: &[&str] =
+    &["network", "layer", "kernel", "contender", "layout", "threads", "cache"];
+
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
-    let runs = files::runs(&args.files, options)?;
-    let records: Vec<_> = runs.into_iter().flat_map(|run| run.records).collect();
+    let files = files::records(&args.files, options)?;
+    let records: Vec<_> = files.into_iter().flat_map(|file| file.records).collect();
     let text = export(&records, args.format)?;
     match &args.file {
         Some(path) => files::write(path, text.as_bytes())?,

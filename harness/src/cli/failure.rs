@@ -1,33 +1,34 @@
-//! How a command ends: an outcome that its exit code tells, or a failure that one line tells.
+//! How a command ends: with an outcome, which its exit code tells, or with a failure, which one line
+//! tells.
 
 use pointwise_harness::catalog::{CatalogError, FilterError};
 use pointwise_harness::export::ExportError;
 use pointwise_harness::gate::GateError;
-use pointwise_harness::measure::PoolError;
 use pointwise_harness::record::FileError;
 use pointwise_harness::report::ReportError;
+use pointwise_harness::timing::pool::PoolError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// How a command that ran to its end judges what it saw.
+/// The outcome of a command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Nothing to complain of.
+    /// All is well.
     Fine,
     /// A contender or kernel computed something else than the reference.
     WrongResult,
-    /// Something became slower.
+    /// A build is slower than its base.
     Regression,
     /// The noise was too great to tell.
     Inconclusive,
-    /// A signal ended it early; what was measured until then is kept.
+    /// This signal ended it early. What was measured until then is kept.
     Interrupted(i32),
 }
 
 impl Outcome {
-    /// The outcome, once it was printed: a reader who has had enough does not make a result right.
+    /// The outcome after printing. A reader that closed the pipe does not change the outcome.
     pub(crate) fn printed(self, printed: Result<(), Failure>) -> Result<Outcome, Failure> {
         match printed {
             Ok(()) | Err(Failure::ClosedPipe) => Ok(self),
@@ -35,7 +36,8 @@ impl Outcome {
         }
     }
 
-    /// 0 fine, 1 wrong result, 3 regression, 4 inconclusive, 128 + signal when interrupted.
+    /// The exit code: 0 fine, 1 wrong result, 3 regression, 4 inconclusive, 128 + signal when
+    /// interrupted.
     pub(crate) fn exit_code(self) -> ExitCode {
         match self {
             Outcome::Fine => ExitCode::SUCCESS,
@@ -47,38 +49,38 @@ impl Outcome {
     }
 }
 
-/// Why a command could not do what it was asked: exit code 2, except for a closed pipe.
+/// Why a command could not do what it was asked. The exit code is 2, except for a closed pipe.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line cannot be read; the text is what the parser says.
+    /// The command line is wrong, as the text says.
     Usage(String),
     /// A layer, plan or kernel was refused.
     Pointwise(pointwise::Error),
-    /// A filter lets nothing through; `see` is what lists the names there are.
+    /// A filter lets nothing through. `see` is the list that has the valid names.
     Filter { error: FilterError, see: Option<&'static str> },
     /// A file of layers cannot be used.
     Catalog(CatalogError),
-    /// There cannot be that many threads.
+    /// There is no pool of that many threads.
     Pool(PoolError),
-    /// Everything that the filters let through is missing here.
+    /// No contender that the filters let through can run here.
     NothingAvailable { absent: Vec<(String, String)> },
     /// A record file, or the environment beside it, cannot be read or written.
     Records(FileError),
     /// A report cannot be made of the records.
     Report(ReportError),
-    /// Records cannot be written in a format of others.
+    /// The records cannot be written in another format.
     Export(ExportError),
     /// A file or folder cannot be written.
     Write { path: PathBuf, source: io::Error },
-    /// A file holds something that is not what it should be.
+    /// The content of a file is not what it should be.
     Content { path: PathBuf, why: String },
-    /// `-o` names a file that is no record file, and would replace it.
+    /// `-o` would replace a file that is not a record file.
     WouldReplace { path: PathBuf },
     /// Two builds cannot be compared.
     Gate(GateError),
-    /// The machine did not give what the command needs.
+    /// The machine lacks what the command needs.
     Machine { what: &'static str, why: String },
-    /// Whoever read standard output has stopped reading. Not an error.
+    /// The reader of standard output has closed the pipe, which is no error.
     ClosedPipe,
     /// Standard output cannot be written.
     Output(io::Error),
@@ -90,7 +92,7 @@ impl Failure {
         move |source| Failure::Write { path, source }
     }
 
-    /// 2, or 0 for a reader that has had enough.
+    /// The exit code: 2, or 0 for a closed pipe.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Failure::ClosedPipe => ExitCode::SUCCESS,
@@ -139,44 +141,23 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-impl From<pointwise::Error> for Failure {
-    fn from(error: pointwise::Error) -> Self {
-        Failure::Pointwise(error)
-    }
+/// `?` on these errors makes a failure of them.
+macro_rules! from {
+    ($($error:ty => $failure:ident,)*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Failure::$failure(error)
+            }
+        }
+    )*};
 }
 
-impl From<CatalogError> for Failure {
-    fn from(error: CatalogError) -> Self {
-        Failure::Catalog(error)
-    }
-}
-
-impl From<PoolError> for Failure {
-    fn from(error: PoolError) -> Self {
-        Failure::Pool(error)
-    }
-}
-
-impl From<FileError> for Failure {
-    fn from(error: FileError) -> Self {
-        Failure::Records(error)
-    }
-}
-
-impl From<GateError> for Failure {
-    fn from(error: GateError) -> Self {
-        Failure::Gate(error)
-    }
-}
-
-impl From<ReportError> for Failure {
-    fn from(error: ReportError) -> Self {
-        Failure::Report(error)
-    }
-}
-
-impl From<ExportError> for Failure {
-    fn from(error: ExportError) -> Self {
-        Failure::Export(error)
-    }
+from! {
+    pointwise::Error => Pointwise,
+    CatalogError => Catalog,
+    PoolError => Pool,
+    FileError => Records,
+    GateError => Gate,
+    ReportError => Report,
+    ExportError => Export,
 }

@@ -1,5 +1,5 @@
-//! A contender made wrong or slow on purpose, for tests of what finds it. Only with the feature
-//! `planted-faults`, which the tests and `scripts/gate-trials` turn on and no other build does.
+//! Contenders that are wrong or slow on purpose, for tests of the commands that find them. They exist
+//! with the feature `planted-faults` only, which the tests and `scripts/gate-trials` turn on.
 
 use pointwise_harness::contender::Contender;
 
@@ -9,9 +9,9 @@ pub(super) fn planted(field: Vec<&dyn Contender>) -> Vec<&dyn Contender> {
     field
 }
 
-/// The contenders, the one that `POINTWISE_PLANT_FAULT` names wrong in one bit of one output, and
-/// all slower by so many percent where the kernel does the work that
-/// `POINTWISE_PLANT_SLOWDOWN=KERNEL:PERCENT` names.
+/// The contenders with planted faults. The one that `POINTWISE_PLANT_FAULT` names is wrong in one bit
+/// of one output. With `POINTWISE_PLANT_SLOWDOWN=KERNEL:PERCENT` every contender is slower by that
+/// percentage on layers for which it uses that kernel.
 #[cfg(feature = "planted-faults")]
 pub(super) fn planted(field: Vec<&dyn Contender>) -> Vec<&dyn Contender> {
     let wrong = std::env::var("POINTWISE_PLANT_FAULT").ok();
@@ -86,7 +86,7 @@ mod faulty {
 
         fn output(&mut self) -> Vec<f32> {
             let mut output = self.0.output();
-            // The last output: where a tail that is stored wrongly would show.
+            // The last output, because a tail that is stored wrongly shows there.
             if let Some(last) = output.last_mut() {
                 *last = f32::from_bits(last.to_bits() ^ 1);
             }
@@ -98,7 +98,7 @@ mod faulty {
         }
     }
 
-    /// After each run waits, busily, for a share of the time that the run took.
+    /// Spins after each run for a share of the time of the run.
     struct Slow<'a>(Box<dyn Prepared + 'a>, f64);
 
     impl Prepared for Slow<'_> {

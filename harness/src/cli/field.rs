@@ -1,4 +1,4 @@
-//! The field: kernels and contenders that the filters let through, and why some can't run.
+//! The field: the contenders that the filters let through, and why some of them cannot run.
 
 use super::failure::Failure;
 use super::options::Options;
@@ -7,32 +7,32 @@ use pointwise::Kernel;
 use pointwise_harness::catalog::Pattern;
 use pointwise_harness::contender::{self, Contender, Refusal, SIBLINGS};
 
-/// Who takes part when no filter says so.
+/// The contenders that take part when no filter names any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preset {
-    /// The plan's choice, naive loops, GEMMs and peers; each kernel by itself only when asked.
+    /// The plan's choice, naive loops, GEMMs and peers.
     Contenders,
-    /// Those and every kernel.
+    /// Those, every kernel by itself, and siblings together.
     Everything,
-    /// The plan's choice with siblings apart and together, GEMMs and peers.
+    /// The plan's choice, siblings together, GEMMs and peers.
     Pass,
 }
 
-/// Contenders, on this machine or not.
+/// The contenders that take part, whether they can run here or not.
 pub(crate) struct Field {
     everyone: Vec<(Box<dyn Contender>, Option<String>)>,
 }
 
 impl Field {
-    /// Each with the reason why it can't run, if it can't.
+    /// Every contender, with the reason if it cannot run here.
     pub(crate) fn everyone(&self) -> impl Iterator<Item = (&dyn Contender, Option<String>)> {
         self.everyone.iter().map(|(contender, why_not)| (&**contender, why_not.clone()))
     }
 
-    /// Those that can run.
+    /// The contenders that can run here.
     ///
     /// # Errors
-    /// When there is none.
+    /// [`Failure::NothingAvailable`] when there are none.
     pub(crate) fn present(&self) -> Result<Vec<&dyn Contender>, Failure> {
         let here = self.everyone.iter().filter(|(_, why_not)| why_not.is_none());
         let present: Vec<&dyn Contender> = here.map(|(contender, _)| &**contender).collect();
@@ -43,7 +43,8 @@ impl Field {
         }
     }
 
-    /// Tells which are left out: of those that were named why, of the others in a line.
+    /// Tells which contenders cannot run here. For contenders that a filter named it gives the reasons,
+    /// for others a line with their names.
     pub(crate) fn tell_absent(&self, options: &Options) {
         let mut absent = self.absent();
         if options.kernel.is_empty() && options.contender.is_empty() {
@@ -64,7 +65,7 @@ impl Field {
         }
     }
 
-    /// Those that cannot run, and why.
+    /// The contenders that cannot run here, with the reasons.
     fn absent(&self) -> Vec<(String, String)> {
         let why = |(contender, why): &(Box<dyn Contender>, Option<String>)| {
             Some((contender.name().to_owned(), why.clone()?))
@@ -73,8 +74,7 @@ impl Field {
     }
 }
 
-/// The contenders that `--kernel` and `--contender` let through. With both, a contender that
-/// either lets through takes part.
+/// The contenders that `--kernel` or `--contender` let through, or those of `preset` without either.
 pub(crate) fn contenders(options: &Options, preset: Preset) -> Result<Field, Failure> {
     let kernels = kernels(options)?;
     let all = contender::all(&contender::Options {
@@ -114,7 +114,7 @@ pub(crate) fn contenders(options: &Options, preset: Preset) -> Result<Field, Fai
     Ok(Field { everyone })
 }
 
-/// Our kernels that `--kernel` lets through, those that can't run here included.
+/// The kernels that `--kernel` lets through, whether they can run here or not.
 pub(crate) fn kernels(options: &Options) -> Result<Vec<&'static Kernel>, Failure> {
     let all = pointwise::kernels();
     if options.kernel.is_empty() {
@@ -138,7 +138,7 @@ fn pick<'a>(
     picked.map_err(|error| Failure::Filter { error, see: Some(see) })
 }
 
-/// Why a kernel can't run: this CPU, or the cap.
+/// The reason why a kernel cannot run: this CPU, or the cap of the ISA.
 pub(crate) fn why_not(kernel: &Kernel, options: &Options) -> Option<String> {
     if !kernel.is_available() {
         return Some(format!("it needs {}", kernel.isa().needs()));
@@ -160,7 +160,7 @@ fn absence(contender: &dyn Contender, options: &Options) -> Option<String> {
     }
 }
 
-/// The refusal's own words.
+/// The reason of a refusal.
 pub(crate) fn reason(refusal: &Refusal) -> &str {
     match refusal {
         Refusal::Unavailable(why) | Refusal::Unsupported(why) | Refusal::Failed(why) => why,

@@ -2,39 +2,40 @@
 
 use super::failure::Failure;
 use super::options::{LayerChoice, Options};
-use pointwise::Layer;
+use pointwise::{Layer, Layout};
 use pointwise_harness::catalog::{self, Pattern};
 use pointwise_harness::rank::Known;
+use pointwise_harness::record::environment::{self, Environment};
 use pointwise_harness::record::{Record, read};
-use pointwise_harness::sidecar::{self, Environment};
-use std::io::Write;
+use pointwise_harness::whole_file;
 use std::path::{Path, PathBuf};
 
-/// A record file, and what lies beside it.
-pub(super) struct Run {
+/// A record file, and the environment beside it.
+pub(super) struct RecordFile {
     pub(super) path: PathBuf,
     pub(super) environment: Option<Environment>,
-    /// Those of its records that the filters let through.
+    /// The records that the filters let through.
     pub(super) records: Vec<Record>,
 }
 
-/// Reads the files. One without its environment is read all the same; a damaged one is refused.
-pub(super) fn runs(paths: &[PathBuf], options: &Options) -> Result<Vec<Run>, Failure> {
-    let mut runs = Vec::new();
+/// Reads record files. A file without an environment is read too; one with a damaged environment is
+/// refused.
+pub(super) fn records(paths: &[PathBuf], options: &Options) -> Result<Vec<RecordFile>, Failure> {
+    let mut files = Vec::new();
     for path in paths {
         let mut records = read(path)?;
         filter(&mut records, options)?;
-        let environment = match sidecar::path(path).exists() {
+        let environment = match environment::path(path).exists() {
             true => Some(Environment::read(path)?),
             false => None,
         };
-        runs.push(Run { path: path.clone(), environment, records });
+        files.push(RecordFile { path: path.clone(), environment, records });
     }
-    if runs.iter().all(|run| run.records.is_empty()) {
+    if files.iter().all(|file| file.records.is_empty()) {
         let why = "the filters leave no record of it".to_owned();
         return Err(Failure::Content { path: paths[0].clone(), why });
     }
-    Ok(runs)
+    Ok(files)
 }
 
 /// The layers that have a name: those of the catalog, and of `--layers`.
@@ -46,35 +47,33 @@ pub(super) fn known(options: &Options) -> Result<Known, Failure> {
     Ok(Known::new(entries))
 }
 
-/// Leaves the records that the filters let through. A pattern must match something in the file.
+/// Removes the records that the filters do not let through. A pattern must match something in the
+/// file.
 fn filter(records: &mut Vec<Record>, options: &Options) -> Result<(), Failure> {
     keep(records, "network", &options.network, |record| &record.network)?;
     let contenders: Vec<String> =
         options.contender.iter().chain(&options.kernel).cloned().collect();
     keep(records, "contender", &contenders, |record| &record.contender)?;
-    let named = |choice: &LayerChoice| match choice {
-        LayerChoice::Named(text) => Some(text.clone()),
-        LayerChoice::Given { .. } => None,
-    };
-    let names: Vec<String> = options.layer.iter().filter_map(named).collect();
-    let given: Vec<Layer> = options
-        .layer
-        .iter()
-        .filter_map(|choice| match choice {
-            LayerChoice::Given { text, .. } => text.parse().ok(),
-            LayerChoice::Named(_) => None,
-        })
-        .collect();
+    let (mut names, mut given) = (Vec::new(), Vec::new());
+    for choice in &options.layer {
+        match choice {
+            LayerChoice::Named(pattern) => names.push(pattern.clone()),
+            LayerChoice::Given { text, layout } => {
+                // `--layout` overrules the layout of a text.
+                let layout = layout.filter(|_| options.layout.is_none());
+                given.extend(text.parse().ok().map(|layer: Layer| (layer, layout)));
+            }
+        }
+    }
     if given.is_empty() {
         keep(records, "layer", &names, |record| &record.layer)?;
     } else {
-        // Records hold sizes, not epilogues.
-        records.retain(|record| {
-            given.iter().any(|layer| same_sizes(record, layer)) || names.contains(&record.layer)
-        });
+        let is_given =
+            |record: &Record| given.iter().any(|(layer, layout)| is_of(record, layer, *layout));
+        records.retain(|record| is_given(record) || names.contains(&record.layer));
     }
     records.retain(|record| {
-        options.layout.is_none_or(|layout| pointwise::Layout::from(layout).name() == record.layout)
+        options.layout.is_none_or(|layout| Layout::from(layout).name() == record.layout)
             && options.threads.is_none_or(|threads| threads == record.threads)
             && options.cache.is_none_or(|cache| cache.name() == record.cache)
     });
@@ -101,34 +100,30 @@ fn keep(
     Ok(())
 }
 
-fn same_sizes(record: &Record, layer: &Layer) -> bool {
+/// Whether a record has the sizes of a layer, and the layout if one was named. A record has no
+/// epilogue that could be compared.
+fn is_of(record: &Record, layer: &Layer, layout: Option<Layout>) -> bool {
     let sizes = [record.n, record.c, record.k, record.h, record.w, record.groups];
     sizes == [layer.n, layer.c, layer.k, layer.h, layer.w, layer.groups]
         && [record.stride_h, record.stride_w] == layer.stride
+        && layout.is_none_or(|layout| layout.name() == record.layout)
 }
 
-/// Writes a file whole or not at all: what is there under its name stays until it is replaced.
+/// Writes a file whole or not at all, and makes its folder if there is none.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(Failure::writing(folder))?;
-    let write = || {
-        let mut file = tempfile::Builder::new().prefix(".").suffix(".part").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        publish(file.as_file())?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(Failure::writing(path))
+    make_folder_of(path)?;
+    whole_file::write(path, bytes).map_err(Failure::writing(path))
 }
 
-/// Lets others read it, as they could a file written plainly: temporary files are private.
-fn publish(file: &std::fs::File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+/// Copies a file whole or not at all, and makes the folder of the copy if there is none.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    make_folder_of(to)?;
+    whole_file::copy(from, to).map_err(Failure::writing(to))
+}
+
+fn make_folder_of(path: &Path) -> Result<(), Failure> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::create_dir_all(folder).map_err(Failure::writing(folder)),
+        None => Ok(()),
     }
-    let _ = file;
-    Ok(())
 }

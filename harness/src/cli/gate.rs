@@ -1,4 +1,4 @@
-//! `pointwise gate`: whether a build is slower than another, for CI.
+//! `pointwise gate`: whether a build is slower than its base, for CI.
 
 use super::builds;
 use super::failure::{Failure, Outcome};
@@ -6,27 +6,30 @@ use super::field::{self, Preset};
 use super::interrupt::{self, Interrupt};
 use super::options::Options;
 use super::output::{Output, note};
-use super::progress::Progress;
-use super::results::time;
+use super::progress::ProgressBar;
 use super::selection;
 use super::table::{Side, Table};
+use super::values;
 use pointwise::Layout;
 use pointwise_harness::catalog::{self, Entry};
-use pointwise_harness::gate::{self, Builds, Case, Limits, Report, Row, Settings, Verdict};
-use pointwise_harness::measure;
+use pointwise_harness::gate::{
+    self, Builds, GateCase, GateOutcome, GateReport, GateRow, GateSettings, Limits, Verdict,
+};
 use pointwise_harness::measure::Cache;
-use pointwise_harness::measure::paired::Estimate;
 use pointwise_harness::report::quoted;
+use pointwise_harness::text::numbers::time;
+use pointwise_harness::timing::paired::Estimate;
+use pointwise_harness::timing::progress::Progress;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Tell whether a build is slower than a base: exit code 3 if it is, 4 if the noise hides it
 ///
-/// Both builds are timed in turns, pair by pair, each pair in fresh processes, and the base against
-/// itself beside them as the control. A case is slower when the interval of its change excludes
-/// zero and the change exceeds both the floor and the noise of the control; it is unchanged when a
-/// slowdown of --resolve percent is excluded; until one of these holds, it is measured on. All
+/// Both builds are timed in turns, pair by pair, each pair in fresh processes. Beside them the base
+/// is timed against itself as the control. A case is slower when the interval of its change excludes
+/// zero and the change exceeds both the floor and the noise of the control. It is unchanged when a
+/// slowdown of --resolve percent is excluded. Until one of these holds, it is measured further. All
 /// cases together call a slowdown where there is none in at most one run of a hundred.
 ///
 /// Without filters: a few layers of different kinds in both layouts, by the plan's choice.
@@ -57,19 +60,19 @@ pub(super) struct Args {
     new_ref: Option<String>,
 
     /// End after so long; what is not settled by then is inconclusive. Builds come on top
-    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = values::seconds)]
     budget: Duration,
 
     /// Call no change that is smaller
-    #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", default_value = "2", value_parser = values::percent)]
     floor: f64,
 
     /// Slowdown that must be excluded before a case counts as unchanged
-    #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = values::percent)]
     resolve: f64,
 
     /// Call no change that is smaller than so many times the control's noise
-    #[arg(long, value_name = "FACTOR", default_value = "1.5", value_parser = factor)]
+    #[arg(long, value_name = "FACTOR", default_value = "1.5", value_parser = values::factor)]
     noise_factor: f64,
 
     /// Seed of the order in which processes are started and timed
@@ -77,28 +80,24 @@ pub(super) struct Args {
     seed: u64,
 }
 
-fn number(text: &str, what: &str) -> Result<f64, String> {
-    match text.trim_end_matches('%').parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err(format!("{what} above 0")),
-    }
-}
+/// The shared options that this command takes.
+pub(super) const TAKES: &[&str] = &[
+    "network",
+    "layer",
+    "kernel",
+    "contender",
+    "layout",
+    "shuffle",
+    "layers",
+    "threads",
+    "cache",
+    "isa",
+    "peers",
+    "json",
+];
 
-pub(super) fn percent(text: &str) -> Result<f64, String> {
-    number(text, "a percentage is a number").map(|percent| percent / 100.0)
-}
-
-fn factor(text: &str) -> Result<f64, String> {
-    number(text, "a factor is a number")
-}
-
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = number(text, "a time is a number of seconds")?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
-}
-
-/// What is measured when no filter says what: a square layer with deep sums, one with few outputs,
-/// one with few channels, one that ends a block; milliseconds each at most.
+/// The layers that are measured without a filter: one with long sums, one with few outputs, one with
+/// few channels, and one that ends a block. Each takes milliseconds at most.
 const PRESET: [(&str, &str); 4] = [
     ("resnet50", "conv4_x.1x1a"),
     ("resnet50", "conv5_x.1x1b"),
@@ -107,8 +106,9 @@ const PRESET: [(&str, &str); 4] = [
 ];
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
-    if options.cache() == Cache::Cold {
-        return Err(Failure::Usage("the gate measures with hot caches only".to_owned()));
+    if options.cache() != Cache::Hot {
+        let why = "the gate measures with hot caches only: leave out `--cache`";
+        return Err(Failure::Usage(why.to_owned()));
     }
     let cases = cases(options)?;
     let base = builds::program(args.base.as_deref(), args.base_ref.as_deref())?;
@@ -118,9 +118,10 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         base: base.map_or_else(|| here("the base"), Ok)?,
         new: new.map_or_else(|| here("this program"), Ok)?,
     };
-    let settings = Settings {
+    let settings = GateSettings {
         threads: options.threads(),
         isa: options.isa,
+        peers: options.peers.clone(),
         budget: args.budget,
         limits: Limits {
             floor: args.floor,
@@ -139,7 +140,7 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         cases.len(),
         time(1e9 * settings.budget.as_secs_f64())
     ));
-    let watching = Watching { bar: Progress::default(), interrupt: interrupt::install()? };
+    let watching = Watching { bar: ProgressBar::default(), interrupt: interrupt::install()? };
     let report = gate::run(&builds, &cases, &settings, &watching)?;
     drop(watching.bar);
     let printed = print(&report, args, options, &settings, output);
@@ -148,10 +149,10 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         return Outcome::Interrupted(signal).printed(printed);
     }
     let outcome = match report.outcome() {
-        gate::Outcome::Passed => Outcome::Fine,
-        gate::Outcome::WrongResult => Outcome::WrongResult,
-        gate::Outcome::Regression => Outcome::Regression,
-        gate::Outcome::Inconclusive => Outcome::Inconclusive,
+        GateOutcome::Passed => Outcome::Fine,
+        GateOutcome::WrongResult => Outcome::WrongResult,
+        GateOutcome::Regression => Outcome::Regression,
+        GateOutcome::Inconclusive => Outcome::Inconclusive,
     };
     outcome.printed(printed)
 }
@@ -160,10 +161,10 @@ fn unknown(what: &str, error: &std::io::Error) -> Failure {
     Failure::Machine { what: "cannot find the programs", why: format!("{what}: {error}") }
 }
 
-/// The layers and contenders that the filters let through, or the preset.
-fn cases(options: &Options) -> Result<Vec<Case>, Failure> {
+/// The selected layers with each selected contender; without filters the preset by the plan's choice.
+fn cases(options: &Options) -> Result<Vec<GateCase>, Failure> {
     let rows = match selection::is_open(options) {
-        true => preset(options),
+        true => preset(options)?,
         false => selection::layers(options)?,
     };
     let named = !(options.kernel.is_empty() && options.contender.is_empty());
@@ -174,39 +175,43 @@ fn cases(options: &Options) -> Result<Vec<Case>, Failure> {
     };
     let problems = catalog::unique(&rows);
     let pairs = problems.iter().flat_map(|problem| names.iter().map(move |name| (problem, name)));
-    Ok(pairs.map(|(p, name)| Case { layer: p.layer, contender: name.clone() }).collect())
+    Ok(pairs.map(|(p, name)| GateCase { layer: p.layer, contender: name.clone() }).collect())
 }
 
-fn preset(options: &Options) -> Vec<Entry> {
+fn preset(options: &Options) -> Result<Vec<Entry>, Failure> {
     let chosen = |layout: Layout| {
         let entries = catalog::catalog().iter();
         let chosen = entries.filter(|e| PRESET.contains(&(e.network.as_str(), e.name.as_str())));
         chosen.map(move |entry| Entry { layer: entry.in_layout(layout), ..entry.clone() })
     };
-    selection::layouts(options).into_iter().flat_map(chosen).collect()
+    let mut rows: Vec<Entry> = selection::layouts(options).into_iter().flat_map(chosen).collect();
+    if options.shuffle {
+        selection::shuffle(&mut rows)?;
+    }
+    Ok(rows)
 }
 
-/// A bar, and a way to stop.
+/// Progress with a bar, which stops after a signal.
 struct Watching {
-    bar: Progress,
+    bar: ProgressBar,
     interrupt: Interrupt,
 }
 
-impl measure::Progress for Watching {
+impl Progress for Watching {
     fn begin(&self, what: &str, steps: u64) {
-        measure::Progress::begin(&self.bar, what, steps);
+        self.bar.begin(what, steps);
     }
 
     fn step(&self) {
-        measure::Progress::step(&self.bar);
+        self.bar.step();
     }
 
     fn pulse(&self) {
-        measure::Progress::pulse(&self.bar);
+        self.bar.pulse();
     }
 
     fn end(&self) {
-        measure::Progress::end(&self.bar);
+        self.bar.end();
     }
 
     fn stopped(&self) -> bool {
@@ -215,10 +220,10 @@ impl measure::Progress for Watching {
 }
 
 fn print(
-    report: &Report,
+    report: &GateReport,
     args: &Args,
     options: &Options,
-    settings: &Settings,
+    settings: &GateSettings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let mut table = Table::default()
@@ -237,18 +242,18 @@ fn print(
             output.row(&row_json(row, &repeat))?;
             continue;
         }
-        let Row { case, kernels: [before, after], finding, .. } = row;
+        let GateRow { case, kernels: [before, after], judgement, .. } = row;
         let kernel = if before == after { after.clone() } else { format!("{before} → {after}") };
         table.row([
             case.layer.to_string(),
             case.contender.clone(),
             if kernel == case.contender { String::new() } else { kernel },
             time(row.ns[0]),
-            signed(finding.change.centre),
-            interval(&finding.change),
-            format!("±{:.1}%", 100.0 * finding.control.half_width()),
-            finding.change.pairs.to_string(),
-            finding.verdict.name().to_owned(),
+            signed(judgement.change.centre),
+            interval(&judgement.change),
+            format!("±{:.1}%", 100.0 * judgement.control.half_width()),
+            judgement.change.pairs.to_string(),
+            judgement.verdict.name().to_owned(),
         ]);
     }
     if output.json {
@@ -265,7 +270,7 @@ fn print(
         note(format_args!("{} on {} left out: {why}", case.contender, case.layer));
     }
     for row in &report.rows {
-        if let Some(why) = row.finding.why() {
+        if let Some(why) = row.judgement.why() {
             output.line(format_args!("inconclusive: {}: {why}", row.case.layer))?;
         }
     }
@@ -276,14 +281,14 @@ fn print(
     output.line(format_args!("\n{}", verdict(report)))
 }
 
-/// The verdict in a line.
-fn verdict(report: &Report) -> String {
-    let count = |verdict| report.rows.iter().filter(|r| r.finding.verdict == verdict).count();
+/// The verdict on all cases in a line.
+fn verdict(report: &GateReport) -> String {
+    let count = |verdict| report.rows.iter().filter(|r| r.judgement.verdict == verdict).count();
     let word = match report.outcome() {
-        gate::Outcome::Passed => "passed",
-        gate::Outcome::WrongResult => "WRONG RESULT",
-        gate::Outcome::Regression => "REGRESSION",
-        gate::Outcome::Inconclusive => "inconclusive",
+        GateOutcome::Passed => "passed",
+        GateOutcome::WrongResult => "WRONG RESULT",
+        GateOutcome::Regression => "REGRESSION",
+        GateOutcome::Inconclusive => "inconclusive",
     };
     let [base, new] = &report.commits;
     format!(
@@ -296,7 +301,7 @@ fn verdict(report: &Report) -> String {
     )
 }
 
-/// A logarithm of a ratio as a percentage.
+/// The logarithm of a ratio as a change in percent.
 fn change(log: f64) -> f64 {
     100.0 * log.exp_m1()
 }
@@ -313,7 +318,7 @@ fn interval(estimate: &Estimate) -> String {
 }
 
 /// The command that measures a case again.
-fn repeat(case: &Case, args: &Args, options: &Options) -> String {
+fn repeat(case: &GateCase, args: &Args, options: &Options) -> String {
     let mut words = vec!["pointwise gate".to_owned()];
     let mut add = |name: &str, value: String| words.push(format!("--{name} {}", quoted(&value)));
     let path = |path: &PathBuf| path.display().to_string();
@@ -335,10 +340,13 @@ fn repeat(case: &Case, args: &Args, options: &Options) -> String {
     if let Some(isa) = options.isa {
         add("isa", isa.name().to_owned());
     }
+    if let Some(peers) = &options.peers {
+        add("peers", path(peers));
+    }
     words.join(" ")
 }
 
-fn row_json(row: &Row, repeat: &str) -> Value {
+fn row_json(row: &GateRow, repeat: &str) -> Value {
     let ends = |estimate: &Estimate| {
         json!({
             "percent": change(estimate.centre),
@@ -354,17 +362,17 @@ fn row_json(row: &Row, repeat: &str) -> Value {
         "kernel_new": row.kernels[1],
         "ns_base": row.ns[0],
         "ns_new": row.ns[1],
-        "change": ends(&row.finding.change),
-        "control": ends(&row.finding.control),
-        "threshold_percent": change(row.finding.threshold),
-        "verdict": row.finding.verdict,
-        "why": row.finding.why(),
+        "change": ends(&row.judgement.change),
+        "control": ends(&row.judgement.control),
+        "threshold_percent": change(row.judgement.threshold),
+        "verdict": row.judgement.verdict,
+        "why": row.judgement.why(),
         "repeat": repeat,
     })
 }
 
-fn summary_json(report: &Report, settings: &Settings) -> Value {
-    let told = |cases: &[(Case, String)]| -> Vec<Value> {
+fn summary_json(report: &GateReport, settings: &GateSettings) -> Value {
+    let told = |cases: &[(GateCase, String)]| -> Vec<Value> {
         let told = cases.iter();
         told.map(|(c, why)| json!({ "layer": c.layer.to_string(), "contender": c.contender, "why": why }))
             .collect()

@@ -1,21 +1,21 @@
 //! `pointwise history`: the runs kept of a CPU, and each layer from run to run.
 
 use super::failure::{Failure, Outcome};
-use super::files::{self, Run};
+use super::files::{self, RecordFile};
 use super::options::Options;
 use super::output::{Output, note};
-use super::results::time;
 use super::table::{Side, Table};
-use pointwise_harness::history::{self, Course, courses, order};
+use pointwise_harness::history::{Course, DatedRun, courses, order};
 use pointwise_harness::machine::Cpu;
-use pointwise_harness::sidecar;
+use pointwise_harness::record::environment;
+use pointwise_harness::text::numbers::time;
 use std::path::{Path, PathBuf};
 
 /// Show each layer from run to run; with --add keep runs for that
 ///
-/// Runs are kept in reports/CPU/history/, one file each, named by when it began and its commit.
-/// Without files: the runs kept of this CPU. The filters select among the records. The page shows
-/// the same as curves: `pointwise report reports/CPU/history/*.jsonl`.
+/// Runs are kept in reports/CPU/history/, one file each, named by the time of its beginning and its
+/// commit. Without files: the runs kept of this CPU. The filters select among the records. The page
+/// shows the same as curves: `pointwise report reports/CPU/history/*.jsonl`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   pointwise bench --network resnet50 -o run.jsonl && pointwise history --add run.jsonl
@@ -31,20 +31,43 @@ pub(super) struct Args {
     #[arg(long, requires = "files")]
     add: bool,
 
-    /// Folder that holds a folder for each CPU
-    #[arg(long, value_name = "DIR", default_value = "reports")]
-    reports: PathBuf,
+    /// Folder with a folder for each CPU [default: reports]
+    #[arg(long, value_name = "DIR")]
+    reports: Option<PathBuf>,
 }
+
+impl Args {
+    /// The command, and the shared options that it takes.
+    pub(super) fn takes(&self) -> (&'static str, &'static [&'static str]) {
+        match self.add {
+            // Files are kept whole, whatever the filters.
+            true => ("history --add", &["json"]),
+            false => ("history", TAKES),
+        }
+    }
+
+    /// The folder with a folder for each CPU.
+    fn reports(&self) -> &Path {
+        self.reports.as_deref().unwrap_or(Path::new("reports"))
+    }
+}
+
+const TAKES: &[&str] =
+    &["network", "layer", "kernel", "contender", "layout", "layers", "threads", "cache", "json"];
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     if args.add {
         return add(args, options, output);
     }
+    if args.reports.is_some() && !args.files.is_empty() {
+        let why = "`history FILE` would ignore `--reports`: leave it out, or leave out FILE";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     let paths = match args.files.is_empty() {
-        true => kept(&args.reports)?,
+        true => kept(args.reports())?,
         false => args.files.clone(),
     };
-    let runs = files::runs(&paths, options)?;
+    let runs = files::records(&paths, options)?;
     same_cpu(&runs)?;
     show(&runs, options, output)?;
     Ok(Outcome::Fine)
@@ -69,29 +92,25 @@ fn folder(reports: &Path, cpu: &Cpu) -> PathBuf {
     reports.join(cpu.slug()).join("history")
 }
 
-/// Copies runs, each with its environment, under a name that sorts by time.
+/// Copies record files, each with its environment, under names that sort by time.
 fn add(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
-    // All are read before one is written: a damaged one must not leave half of them added.
-    for run in files::runs(&args.files, options)? {
-        let Some(environment) = &run.environment else {
-            let beside = sidecar::path(&run.path);
+    // All files are read before one is written, so that a damaged file does not leave half of them
+    // added.
+    for run in files::records(&args.files, options)? {
+        let Some(told) = &run.environment else {
+            let beside = environment::path(&run.path);
             let why = format!("{} is missing: its CPU and commit are unknown", beside.display());
             return Err(Failure::Content { path: run.path, why });
         };
-        let began: String =
-            environment.started.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-        let name = format!("{began}-{}.jsonl", environment.build.short_commit());
-        let target = folder(&args.reports, &environment.cpu).join(name);
+        let began: String = told.started.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let name = format!("{began}-{}.jsonl", told.build.short_commit());
+        let target = folder(args.reports(), &told.cpu).join(name);
         if target.exists() {
             note(format_args!("{} is there already", target.display()));
             continue;
         }
-        let copy = |from: &Path, to: &Path| -> Result<(), Failure> {
-            let bytes = std::fs::read(from).map_err(Failure::writing(to))?;
-            files::write(to, &bytes)
-        };
-        copy(&sidecar::path(&run.path), &sidecar::path(&target))?;
-        copy(&run.path, &target)?;
+        files::copy(&environment::path(&run.path), &environment::path(&target))?;
+        files::copy(&run.path, &target)?;
         match output.json {
             true => output.row(&serde_json::json!({ "kept": target.display().to_string() }))?,
             false => output.line(target.display())?,
@@ -100,8 +119,8 @@ fn add(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, F
     Ok(Outcome::Fine)
 }
 
-fn same_cpu(runs: &[Run]) -> Result<(), Failure> {
-    let told = |run: &Run| run.environment.as_ref().map(|e| e.cpu.slug());
+fn same_cpu(runs: &[RecordFile]) -> Result<(), Failure> {
+    let told = |run: &RecordFile| run.environment.as_ref().map(|e| e.cpu.slug());
     let Some((first, cpu)) = runs.iter().find_map(|run| Some((&run.path, told(run)?))) else {
         return Ok(());
     };
@@ -114,7 +133,7 @@ fn same_cpu(runs: &[Run]) -> Result<(), Failure> {
     }
 }
 
-fn show(runs: &[Run], options: &Options, output: &mut Output) -> Result<(), Failure> {
+fn show(runs: &[RecordFile], options: &Options, output: &mut Output) -> Result<(), Failure> {
     let told: Vec<(String, String, String)> = runs
         .iter()
         .map(|run| match &run.environment {
@@ -122,10 +141,10 @@ fn show(runs: &[Run], options: &Options, output: &mut Output) -> Result<(), Fail
             None => (String::new(), "unknown".to_owned(), "unknown".to_owned()),
         })
         .collect();
-    let moments: Vec<history::Run<'_>> = runs
+    let moments: Vec<DatedRun<'_>> = runs
         .iter()
         .zip(&told)
-        .map(|(run, (started, commit, _))| history::Run { started, commit, records: &run.records })
+        .map(|(run, (started, commit, _))| DatedRun { started, commit, records: &run.records })
         .collect();
     let courses = courses(&moments, &files::known(options)?);
     if output.json {

@@ -1,4 +1,4 @@
-//! Ctrl-C and termination requests, noticed between samples instead of killing the process.
+//! Ctrl-C and termination requests. They are noticed between samples instead of killing the process.
 
 use super::failure::Failure;
 use std::io;
@@ -14,12 +14,12 @@ pub(crate) fn install() -> Result<Interrupt, Failure> {
         .map_err(|error| Failure::Machine { what: "cannot catch signals", why: error.to_string() })
 }
 
-/// Lets a write beyond the limit on a file's size (`ulimit -f`) fail like one to a full disk,
-/// which is told, instead of killing the process.
+/// Makes a write beyond the limit on a file's size (`ulimit -f`) an error, as on a full disk, instead
+/// of the end of the process.
 pub(crate) fn outlive_file_limits() {
     #[cfg(unix)]
     {
-        // Without the handler the process dies of such a write, as any other would.
+        // If the handler cannot be installed, such a write ends the process, as in other programs.
         let _ = flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     }
 }
@@ -35,7 +35,7 @@ impl Interrupt {
     fn catch() -> io::Result<Self> {
         let interrupt = Interrupt::default();
         for signal in [SIGINT, SIGTERM] {
-            // In this order the first signal finds the flag still down and only raises it.
+            // The order matters: the first signal finds the flag not set and only sets it.
             flag::register_conditional_shutdown(signal, 128 + signal, interrupt.asked.clone())?;
             flag::register(signal, interrupt.asked.clone())?;
             flag::register_usize(signal, interrupt.signal.clone(), signal as usize)?;
@@ -43,7 +43,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Whether a signal has come.
+    /// Whether a signal came.
     pub(crate) fn asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }

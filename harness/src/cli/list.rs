@@ -1,4 +1,4 @@
-//! `pointwise list`: kernels, networks, layers and contenders, and why some can't run here.
+//! `pointwise list`: kernels, networks, layers and contenders, and why some cannot run here.
 
 use super::failure::{Failure, Outcome};
 use super::field::{self, Preset};
@@ -31,6 +31,22 @@ enum What {
     Layers,
     /// Everything that can be timed: our plan, our kernels, naive loops, GEMMs, peers
     Contenders,
+}
+
+impl Args {
+    /// The command, and the shared options that it takes.
+    pub(super) fn takes(&self) -> (&'static str, &'static [&'static str]) {
+        match self.what {
+            What::Kernels => ("list kernels", &["kernel", "isa", "json"]),
+            What::Networks => ("list networks", &["network", "layer", "layers", "json"]),
+            What::Layers => {
+                ("list layers", &["network", "layer", "layout", "shuffle", "layers", "json"])
+            }
+            What::Contenders => {
+                ("list contenders", &["kernel", "contender", "isa", "peers", "json"])
+            }
+        }
+    }
 }
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
@@ -117,7 +133,7 @@ fn layers(options: &Options, output: &mut Output) -> Result<(), Failure> {
         .column("times", Side::Right, 1)
         .column("MMAC", Side::Right, 2)
         .text("layer");
-    // The layout changes no layer of the catalog, so each is listed once unless asked.
+    // A layer of the catalog is the same in both layouts, so that one is listed without `--layout`.
     let mut options = options.clone();
     if options.layer.is_empty() {
         options.layout.get_or_insert(LayoutChoice::Nhwc);

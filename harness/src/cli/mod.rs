@@ -1,9 +1,12 @@
-//! The command line: one module for each command, and what they share.
+//! The command line.
 //!
-//! A command is a file with its `Args` and `run`, a variant of [`Command`], and a line in
-//! [`Command::run`].
+//! A command is a file with its `Args`, its `run` and the shared options that it takes, a variant of
+//! [`Command`], and a line in each of its two functions. What commands share are files of their own,
+//! which import no command. This room imports the library `pointwise_harness` and itself.
 
 mod bench;
+mod bench_pass;
+mod bench_pass_tables;
 mod builds;
 mod compare;
 mod doctor;
@@ -13,27 +16,29 @@ mod fault;
 mod field;
 mod files;
 mod gate;
+mod gate_worker;
 mod history;
 mod interrupt;
+mod layer_run;
+mod layer_tables;
 mod list;
 mod options;
 mod output;
-mod pass;
-mod pass_tables;
 mod pick;
 mod predict;
+mod profiles;
 mod progress;
 mod rank;
-mod regret;
+mod rank_tables;
+mod record_file;
 mod report;
-mod results;
-mod run;
 mod selection;
 mod table;
 mod tour;
 mod tune;
+mod tune_regret;
+mod values;
 mod verify;
-mod worker;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -41,7 +46,7 @@ use failure::{Failure, Outcome};
 use options::Options;
 use output::Output;
 use pointwise_harness::contender::foreign;
-use pointwise_harness::one_line::OneLine;
+use pointwise_harness::text::one_line::OneLine;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -92,10 +97,30 @@ enum Command {
     Gate(gate::Args),
     History(history::Args),
     #[command(hide = true)]
-    GateWorker(worker::Args),
+    GateWorker(gate_worker::Args),
 }
 
 impl Command {
+    /// The command as a user writes it, and the shared options that it takes.
+    fn takes(&self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Command::List(args) => args.takes(),
+            Command::Doctor(_) => ("doctor", doctor::TAKES),
+            Command::Verify(_) => ("verify", verify::TAKES),
+            Command::Bench(args) => args.takes(),
+            Command::Rank(_) => ("rank", rank::TAKES),
+            Command::Compare(_) => ("compare", compare::TAKES),
+            Command::Report(_) => ("report", report::TAKES),
+            Command::Export(_) => ("export", export::TAKES),
+            Command::Tune(_) => ("tune", tune::TAKES),
+            Command::Pick(args) => args.takes(),
+            Command::Predict(_) => ("predict", predict::TAKES),
+            Command::Gate(_) => ("gate", gate::TAKES),
+            Command::History(args) => args.takes(),
+            Command::GateWorker(_) => ("gate-worker", gate_worker::TAKES),
+        }
+    }
+
     fn run(&self, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
         match self {
             Command::List(args) => list::run(args, options, output),
@@ -111,20 +136,20 @@ impl Command {
             Command::Predict(args) => predict::run(args, options, output),
             Command::Gate(args) => gate::run(args, options, output),
             Command::History(args) => history::run(args, options, output),
-            Command::GateWorker(_) => worker::run(options),
+            Command::GateWorker(_) => gate_worker::run(options),
         }
     }
 }
 
-/// What a command line is that names nothing to run.
+/// Why a command line runs nothing.
 pub(crate) enum Refused {
-    /// A question that the parser answers itself.
+    /// It asks for help or for the version, which the parser prints.
     Help(clap::Error),
-    /// A mistake, told in one line.
+    /// It is wrong, as this line says.
     Usage(String),
 }
 
-/// Reads a command line, the program's name first, and runs nothing.
+/// Reads a command line, which begins with the name of the program. Nothing is run.
 pub(crate) fn parse(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Cli, Refused> {
@@ -134,12 +159,12 @@ pub(crate) fn parse(
     })
 }
 
-/// Reads the command line, runs the command, and turns its end into an exit code.
+/// Reads the command line, runs the command, and returns its exit code.
 pub(crate) fn main() -> ExitCode {
     let cli = match parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(Refused::Help(error)) => {
-            // A closed pipe is the reader's choice, here as everywhere.
+            // A reader that has closed the pipe needs no help, and this is no error.
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
@@ -153,7 +178,7 @@ pub(crate) fn main() -> ExitCode {
     let mut output = Output::new(cli.options.json);
     let result = run(cli, &mut output);
     let result = result.and_then(|outcome| match output.finish() {
-        // A reader who has had enough does not make a result right.
+        // A reader that closed the pipe does not change the outcome.
         Ok(()) | Err(Failure::ClosedPipe) => Ok(outcome),
         Err(failure) => Err(failure),
     });
@@ -167,16 +192,19 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Tells a failure in one line, whatever the names and files in it hold.
+/// Tells a failure in one line, even if names or files in it contain line breaks.
 fn complain(failure: &Failure) {
     output::note(format_args!("pointwise: {}", OneLine(failure)));
 }
 
 fn run(mut cli: Cli, output: &mut Output) -> Result<Outcome, Failure> {
+    let (command, taken) = cli.command.as_ref().map_or(("pointwise", tour::TAKES), Command::takes);
+    cli.options.expect_only(command, taken)?;
     cli.options.complete()?;
-    // First of all: peers read these when they are loaded, and later there are threads.
+    // This comes before anything else: peers read the variables when they are loaded, and variables
+    // must not be set once there are threads.
     if !foreign::prepare_environment(cli.options.isa) {
-        output::note("could not set the variables that peers' threads wait by");
+        output::note("could not set the variables that say how peers' threads wait");
     }
     match &cli.command {
         Some(command) => command.run(&cli.options, output),
@@ -184,7 +212,7 @@ fn run(mut cli: Cli, output: &mut Output) -> Result<Outcome, Failure> {
     }
 }
 
-/// What the parser says, without the usage lines that follow it.
+/// The error of the parser in one line, without the lines on usage after it.
 fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let lines: Vec<&str> = text
@@ -209,21 +237,73 @@ mod tests {
     }
 
     #[test]
-    fn what_the_parser_refuses_is_told_in_one_line() {
-        for (arguments, expected) in [
+    fn an_error_of_the_parser_is_told_in_one_line() {
+        for (arguments, named) in [
             (&["pointwise", "list", "nonsense"][..], "nonsense"),
             (&["pointwise", "--threads", "0"], "0 threads; a plan is for at least 1"),
-            (&["pointwise", "--layout", "nhcw"], "nchw, nhwc"),
-            (&["pointwise", "--lyout", "nhwc"], "--layout"),
+            (&["pointwise", "--layout", "nhcw"], "nhcw"),
+            (&["pointwise", "--lyout", "nhwc"], "--lyout"),
             (&["pointwise", "--isa", "sse9"], "scalar, avx2, avx512 and neon"),
-            (&["pointwise", "--kernel", "a(b"], "unclosed group"),
+            (&["pointwise", "--kernel", "a(b"], "kernel `a(b` is not a regular expression"),
             (&["pointwise", "--kernel"], "--kernel"),
             (&["pointwise", "frobnicate"], "frobnicate"),
         ] {
             let error = Cli::try_parse_from(arguments).unwrap_err();
             let line = one_line(&error);
-            assert!(line.contains(expected), "{arguments:?}: {line}");
+            assert!(line.contains(named), "{arguments:?}: {line}");
+            assert!(line.ends_with("(`pointwise --help` explains)"), "{line}");
             assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
         }
+    }
+
+    /// Every shared option as it is given on a command line.
+    const SHARED: [&[&str]; 13] = [
+        &["--network", "nin"],
+        &["--layer", "c8h4w4k8"],
+        &["--kernel", "avx2"],
+        &["--contender", "naive"],
+        &["--layout", "nhwc"],
+        &["--shuffle"],
+        &["--layers", "mine.txt"],
+        &["--threads", "1"],
+        &["--cache", "hot"],
+        &["--isa", "scalar"],
+        &["--sharing", "best"],
+        &["--peers", "folder"],
+        &["--json"],
+    ];
+
+    #[test]
+    fn each_shared_option_is_taken_or_refused_by_name() {
+        let mut seen = 0;
+        for line in [
+            "pointwise",
+            "pointwise list kernels",
+            "pointwise doctor",
+            "pointwise bench --pass",
+            "pointwise rank run.jsonl",
+            "pointwise tune",
+            "pointwise pick c8h4w4k8",
+            "pointwise gate --base old",
+            "pointwise history",
+        ] {
+            for option in SHARED {
+                let words: Vec<&str> = line.split(' ').chain(option.iter().copied()).collect();
+                let Ok(cli) = Cli::try_parse_from(&words) else { panic!("{words:?}") };
+                let (command, taken) =
+                    cli.command.as_ref().map_or(("pointwise", tour::TAKES), Command::takes);
+                let name = option[0].trim_start_matches("--");
+                match cli.options.expect_only(command, taken) {
+                    Ok(()) => assert!(taken.contains(&name), "{words:?}"),
+                    Err(failure) => {
+                        assert!(!taken.contains(&name), "{words:?}");
+                        let refused = format!("`{command}` would ignore `{}`", option[0]);
+                        assert!(failure.to_string().starts_with(&refused), "{failure}");
+                        seen += 1;
+                    }
+                }
+            }
+        }
+        assert!(seen > 40, "{seen} refused");
     }
 }

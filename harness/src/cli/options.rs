@@ -1,4 +1,4 @@
-//! The options that every command takes, each checked as it is read.
+//! The options that commands share, each checked as it is read.
 
 use super::failure::Failure;
 use clap::{Args, ValueEnum};
@@ -8,7 +8,8 @@ use pointwise_harness::measure::Cache;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Which layers, contenders and settings a command works with.
+/// The shared options: which layers, contenders and settings a command works with. A command takes
+/// some of them and refuses the others.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
     /// Only networks whose name matches (repeatable)
@@ -45,8 +46,8 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "LAYOUT", help_heading = "Filters")]
     pub(crate) layout: Option<LayoutChoice>,
 
-    /// Shuffle the outputs of grouped layers without a residual, as ShuffleNet does with those of
-    /// its first 1×1 layers: fused, where peers have a pass of its own
+    /// Shuffle the outputs of grouped layers without a residual, as ShuffleNet does after its first
+    /// 1×1 layers: we fuse the shuffle, peers need a pass of its own
     #[arg(long, global = true, help_heading = "Filters")]
     pub(crate) shuffle: bool,
 
@@ -61,7 +62,7 @@ pub(crate) struct Options {
     pub(crate) threads: Option<usize>,
 
     /// State of the caches before each run: `hot` repeats on the same buffers, `cold` takes
-    /// weights and activations from memory; of `bench --pass` `network` or `network-cold`
+    /// weights and activations from memory; for `bench --pass`: `network` or `network-cold`
     /// [default: hot]
     #[arg(
         long, global = true, value_name = "STATE", value_parser = cache, help_heading = "Settings"
@@ -89,8 +90,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Takes what is left open from the environment, as the library does: the same cap must hold
-    /// for plans and for the listing of kernels.
+    /// Takes the cap of the ISA from the environment if no option gives it, as the library does. The
+    /// same cap must hold for plans and for the listing of kernels.
     ///
     /// # Errors
     /// When `POINTWISE_ISA` names no ISA.
@@ -100,6 +101,35 @@ impl Options {
             self.isa = Some(variable).filter(|v| !v.is_empty()).map(|v| v.parse()).transpose()?;
         }
         Ok(())
+    }
+
+    /// Refuses the shared options that `command` would ignore: those that were given and are not among
+    /// `taken`, the names of the options that it takes.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`], which names the first such option.
+    pub(crate) fn expect_only(&self, command: &str, taken: &[&str]) -> Result<(), Failure> {
+        let given = [
+            ("network", !self.network.is_empty()),
+            ("layer", !self.layer.is_empty()),
+            ("kernel", !self.kernel.is_empty()),
+            ("contender", !self.contender.is_empty()),
+            ("layout", self.layout.is_some()),
+            ("shuffle", self.shuffle),
+            ("layers", self.layers.is_some()),
+            ("threads", self.threads.is_some()),
+            ("cache", self.cache.is_some()),
+            ("isa", self.isa.is_some()),
+            ("sharing", self.sharing.is_some()),
+            ("peers", self.peers.is_some()),
+            ("json", self.json),
+        ];
+        match given.into_iter().find(|(name, given)| *given && !taken.contains(name)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                Err(Failure::Usage(format!("`{command}` would ignore `--{name}`: leave it out")))
+            }
+        }
     }
 
     /// Threads that each contender runs on: one, unless `--threads` says otherwise.
@@ -112,14 +142,14 @@ impl Options {
         self.cache.unwrap_or_default()
     }
 
-    /// Refuses the states of the caches that only a pass through a network has.
+    /// Refuses the states of the caches that only passes through networks have.
     ///
     /// # Errors
     /// [`Failure::Usage`].
     pub(crate) fn refuse_passes(&self) -> Result<(), Failure> {
         match self.cache().is_pass() {
             true => Err(Failure::Usage(format!(
-                "`--cache {}` is of a pass: `pointwise bench --pass`",
+                "`--cache {}` is a state of passes through networks: `pointwise bench --pass`",
                 self.cache()
             ))),
             false => Ok(()),
@@ -174,8 +204,8 @@ impl FromStr for LayerChoice {
                 layer.check().map_err(|error| error.to_string())?;
                 Ok(LayerChoice::Given { text: text.to_owned(), layout })
             }
-            // What begins like a layer's text was meant as one: say what is wrong with it
-            // instead of searching the catalog for it.
+            // A text that begins like a layer was meant as one. Its error says more than a search of
+            // the catalog would.
             Err(error) if layout.is_some() || begins_with_sizes(text) => Err(error.to_string()),
             Err(_) => {
                 Pattern::new("layer", text).map_err(|error| error.to_string())?;
@@ -219,14 +249,14 @@ fn sharing(text: &str) -> Result<Sharing, String> {
     found.ok_or_else(|| format!("the ways are {names}"))
 }
 
-/// More than any machine has; what lies above would only fail later.
+/// More threads than any machine has. A larger number is a typing error.
 const MOST_THREADS: usize = 4096;
 
 fn threads(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(0) => Err(pointwise::Error::ZeroThreads.to_string()),
         Ok(threads) if threads > MOST_THREADS => {
-            Err(format!("a slip of the finger? {MOST_THREADS} is the most"))
+            Err(format!("the most threads are {MOST_THREADS}"))
         }
         Ok(threads) => Ok(threads),
         Err(_) => Err("a number of threads is a whole number, at least 1".to_owned()),

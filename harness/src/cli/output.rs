@@ -1,4 +1,4 @@
-//! Standard output for results, standard error for notes; neither may panic when it is closed.
+//! Standard output for results, standard error for notes. Neither panics when it is closed.
 
 use super::failure::Failure;
 use super::table::Table;
@@ -11,7 +11,7 @@ pub(crate) struct Output {
     stdout: io::StdoutLock<'static>,
     /// Whether results are JSON lines instead of text.
     pub(crate) json: bool,
-    /// Columns of the terminal; none when standard output is not one.
+    /// The columns of the terminal; `None` when standard output is not a terminal.
     pub(crate) width: Option<usize>,
 }
 
@@ -35,7 +35,7 @@ impl Output {
         self.line(text)
     }
 
-    /// Prints the table as wide as the terminal, and says what that left out.
+    /// Prints a table no wider than the terminal, and tells which columns that left out.
     pub(crate) fn table(&mut self, table: &Table) -> Result<(), Failure> {
         if self.json || table.is_empty() {
             return Ok(());
@@ -48,7 +48,7 @@ impl Output {
         Ok(())
     }
 
-    /// Flushes what is buffered, so that a full disk behind a redirection is noticed.
+    /// Writes what is buffered, so that a full disk behind a redirection is noticed.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.stdout.flush().map_err(failure)
     }
@@ -61,7 +61,7 @@ fn failure(error: io::Error) -> Failure {
     }
 }
 
-/// Tells the person something that is not a result. A closed standard error is no reason to stop.
+/// Tells the user something that is not a result. A closed standard error does not end the program.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! `pointwise pick`: which kernel for a layer, the runner-up, why, and how sure that is.
+//! `pointwise pick`: the kernel for a layer, the runner-up, the reasons, and how sure they are.
 
 use super::failure::{Failure, Outcome};
 use super::options::Options;
@@ -42,6 +42,20 @@ pub(super) struct Args {
     all: bool,
 }
 
+impl Args {
+    /// The command, and the shared options that it takes.
+    pub(super) fn takes(&self) -> (&'static str, &'static [&'static str]) {
+        match self.text {
+            // The layer is given whole, so that there is nothing to filter.
+            Some(_) => ("pick LAYER", &["threads", "isa", "json"]),
+            None => (
+                "pick",
+                &["network", "layer", "layout", "shuffle", "layers", "threads", "isa", "json"],
+            ),
+        }
+    }
+}
+
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let other = args.cpu.as_deref().map(predict::cpu).transpose()?;
     let layers = match args.text {
@@ -55,7 +69,7 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
             Some("cache") => kept::cached().as_deref().and_then(kept::latest),
             _ => Some(path.clone()),
         };
-        // As in the library: what cannot be used is reported, and the model decides.
+        // As in the library, a profile that cannot be used is reported, and the model decides.
         match file.map(|file| Profile::load(&file)) {
             Some(Ok(profile)) => plan.profile = Some(Arc::new(profile)),
             Some(Err(problem)) => output::note(format_args!("{problem}; ignored")),
@@ -82,7 +96,7 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     Ok(Outcome::Fine)
 }
 
-/// The first candidate that runs something else than the best does.
+/// The best candidate with another kernel, or another way to read the input, than the best of all.
 fn runner_up(candidates: &Candidates) -> Option<&Candidate> {
     let best = candidates.ranked.first()?;
     candidates.ranked.iter().find(|c| {

@@ -1,4 +1,4 @@
-//! `pointwise predict`: static estimates of the inner loops on CPUs that aren't here.
+//! `pointwise predict`: static estimates of the inner loops on other CPUs.
 
 use super::failure::{Failure, Outcome};
 use super::options::Options;
@@ -28,6 +28,9 @@ pub(super) struct Args {
     #[arg(long)]
     all: bool,
 }
+
+/// The shared options that this command takes.
+pub(super) const TAKES: &[&str] = &["kernel", "isa", "json"];
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let predictions = Predictions::built_in();
@@ -85,12 +88,12 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     Ok(Outcome::Fine)
 }
 
-/// What a pattern of kernels may name.
+/// The names that a pattern of kernels is compared with.
 fn names(prediction: &Prediction) -> Vec<&str> {
     prediction.kernels.iter().copied().chain([prediction.inner_loop.as_str()]).collect()
 }
 
-/// A row for each inner loop of an ISA, a column for each CPU.
+/// Prints a row for each inner loop of an ISA, with a column for each CPU.
 fn matrix(isa: Isa, found: &[Prediction], output: &mut Output) -> Result<(), Failure> {
     let prefix = format!("{isa} ");
     let of: Vec<&Prediction> = found.iter().filter(|p| p.inner_loop.starts_with(&prefix)).collect();

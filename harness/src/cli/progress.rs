@@ -1,26 +1,28 @@
 //! A progress bar on standard error, when that is a terminal.
 
-use indicatif::{ProgressBar, ProgressStyle};
-use pointwise_harness::measure;
+use indicatif::{ProgressBar as Bar, ProgressStyle};
+use pointwise_harness::timing::progress::Progress;
 use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 
-/// Progress through pieces of work of known length. It draws when it is told of a step and never
-/// by itself: a ticking thread would disturb what is measured.
+/// The progress of pieces of work of known length.
+///
+/// The bar is drawn when a step is reported and never by itself: a thread that draws would disturb
+/// the measurements.
 #[derive(Default)]
-pub(crate) struct Progress {
-    bar: Mutex<Option<ProgressBar>>,
+pub(crate) struct ProgressBar {
+    bar: Mutex<Option<Bar>>,
 }
 
-impl Progress {
-    /// Progress through one piece of work.
+impl ProgressBar {
+    /// The progress of one piece of work.
     pub(crate) fn of(what: &str, steps: usize) -> Self {
-        let progress = Progress::default();
-        measure::Progress::begin(&progress, what, steps as u64);
+        let progress = ProgressBar::default();
+        progress.begin(what, steps as u64);
         progress
     }
 
-    /// Says what is being done now.
+    /// Shows what is being done now.
     pub(crate) fn at(&self, what: impl Display) {
         self.with(|bar| {
             if !bar.is_hidden() {
@@ -29,12 +31,7 @@ impl Progress {
         });
     }
 
-    /// One step is done.
-    pub(crate) fn step(&self) {
-        self.with(|bar| bar.inc(1));
-    }
-
-    /// Does something that prints, without tearing the bar.
+    /// Prints something without tearing the bar.
     pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         match &*bar {
@@ -43,13 +40,13 @@ impl Progress {
         }
     }
 
-    fn with(&self, draw: impl FnOnce(&ProgressBar)) {
+    fn with(&self, draw: impl FnOnce(&Bar)) {
         if let Some(bar) = &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
             draw(bar);
         }
     }
 
-    fn replace(&self, bar: Option<ProgressBar>) {
+    fn replace(&self, bar: Option<Bar>) {
         let old =
             std::mem::replace(&mut *self.bar.lock().unwrap_or_else(PoisonError::into_inner), bar);
         if let Some(old) = old {
@@ -58,18 +55,18 @@ impl Progress {
     }
 }
 
-impl measure::Progress for Progress {
+impl Progress for ProgressBar {
     fn begin(&self, what: &str, steps: u64) {
         let style = ProgressStyle::with_template(
             "{prefix} {bar:24} {pos}/{len} {elapsed_precise} (left {eta}) {wide_msg}",
         )
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(steps).with_style(style).with_prefix(what.to_owned());
+        let bar = Bar::new(steps).with_style(style).with_prefix(what.to_owned());
         self.replace(Some(bar));
     }
 
     fn step(&self) {
-        Progress::step(self);
+        self.with(|bar| bar.inc(1));
     }
 
     fn pulse(&self) {
@@ -81,7 +78,7 @@ impl measure::Progress for Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         self.replace(None);
     }

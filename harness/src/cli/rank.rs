@@ -1,12 +1,15 @@
-//! `pointwise rank`: who is fastest in a file of records, and by how much.
+//! `pointwise rank`: the contenders of record files, fastest first.
 
 use super::failure::{Failure, Outcome};
 use super::files;
 use super::options::Options;
 use super::output::Output;
+use super::rank_tables;
+use super::table::{Side, Table};
 use pointwise_harness::pass::is_group;
-use pointwise_harness::rank::{Field, rank, table};
-use pointwise_harness::record::{self, PASS, Record};
+use pointwise_harness::rank::{Entrants, rank};
+use pointwise_harness::record::{PASS, Record};
+use pointwise_harness::text::numbers::time;
 use std::path::PathBuf;
 
 /// Rank the contenders of a record file: geometric means and weighted network times
@@ -30,42 +33,77 @@ pub(super) struct Args {
     kernels: bool,
 }
 
+/// The shared options that this command takes.
+pub(super) const TAKES: &[&str] =
+    &["network", "layer", "kernel", "contender", "layout", "layers", "threads", "cache", "json"];
+
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
-    let runs = files::runs(&args.files, options)?;
+    let files = files::records(&args.files, options)?;
     let known = files::known(options)?;
-    let records: Vec<_> = runs.into_iter().flat_map(|run| run.records).collect();
-    let field = if args.kernels { Field::Kernels } else { Field::Contenders };
-    let rankings = rank(&records, &known, field);
+    let records: Vec<_> = files.into_iter().flat_map(|file| file.records).collect();
+    let entrants = if args.kernels { Entrants::Kernels } else { Entrants::Contenders };
+    let rankings = rank(&records, &known, entrants);
     if rankings.is_empty() && args.kernels {
         let why = "no kernel of ours was measured by itself; `bench --kernel .` does".to_owned();
         return Err(Failure::Content { path: args.files[0].clone(), why });
     }
-    // Passes and groups of layers are compared within themselves.
-    let apart: Vec<Record> = records
-        .iter()
-        .filter(|record| record.layer == PASS || is_group(&record.network, &record.layer))
-        .cloned()
-        .collect();
+    // Passes and groups of layers are compared among themselves.
+    let is_apart =
+        |record: &&Record| record.layer == PASS || is_group(&record.network, &record.layer);
+    let apart: Vec<&Record> = records.iter().filter(is_apart).filter(|_| !args.kernels).collect();
+    if output.json {
+        rankings.iter().try_for_each(|ranking| output.row(ranking))?;
+        apart.iter().try_for_each(|record| output.row(record))?;
+        return Ok(Outcome::Fine);
+    }
     for (index, ranking) in rankings.iter().enumerate() {
-        if output.json {
-            output.row(ranking)?;
-            continue;
-        }
         if index > 0 {
             output.line("")?;
         }
-        output.line(table(ranking).trim_end())?;
+        rank_tables::print(ranking, output)?;
     }
-    if !apart.is_empty() && !args.kernels {
-        if output.json {
-            apart.iter().try_for_each(|record| output.row(record))?;
-        } else {
-            output.line(format_args!(
-                "{}Passes through networks, and layers that read one input",
-                if rankings.is_empty() { "" } else { "\n" }
-            ))?;
-            output.line(record::table(&apart))?;
-        }
+    if !apart.is_empty() {
+        let gap = if rankings.is_empty() { "" } else { "\n" };
+        output
+            .line(format_args!("{gap}Passes through networks, and layers that read one input"))?;
+        output.table(&rows(&apart))?;
     }
     Ok(Outcome::Fine)
+}
+
+/// A row for each record.
+fn rows(records: &[&Record]) -> Table {
+    let mut table = Table::default()
+        .text("network")
+        .text("layer")
+        .column("sizes", Side::Left, 3)
+        .text("contender")
+        .column("kernel", Side::Left, 4)
+        .figure("threads")
+        .text("cache")
+        .figure("time")
+        .column("±%", Side::Right, 5)
+        .figure("GFLOP/s")
+        .column("%ceiling", Side::Right, 1)
+        .column("%roofline", Side::Right, 2)
+        .text("");
+    for record in records {
+        let whole = record.is_of_a_pass() && record.layer == PASS;
+        table.row([
+            record.network.clone(),
+            record.layer.clone(),
+            if whole { String::new() } else { record.sizes_text() },
+            record.contender.clone(),
+            record.kernel.clone(),
+            record.threads.to_string(),
+            record.cache.clone(),
+            time(record.ns_median),
+            format!("{:.1}", 100.0 * record.ns_mad / record.ns_median),
+            format!("{:.1}", record.gflops),
+            format!("{:.1}", 100.0 * record.fraction_of_ceiling),
+            format!("{:.1}", 100.0 * record.fraction_of_roofline),
+            if record.verified { String::new() } else { "not verified".to_owned() },
+        ]);
+    }
+    table
 }

@@ -1,11 +1,11 @@
 //! `pointwise report`: records as a page and figures.
 
 use super::failure::{Failure, Outcome};
-use super::files::{self, Run};
+use super::files::{self, RecordFile};
 use super::options::Options;
 use super::output::{Output, note};
-use pointwise_harness::report::{self, Report};
-use pointwise_harness::sidecar;
+use pointwise_harness::record::environment;
+use pointwise_harness::report::{Report, ReportRun};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -28,10 +28,14 @@ pub(super) struct Args {
     folder: Option<PathBuf>,
 }
 
+/// The shared options that this command takes.
+pub(super) const TAKES: &[&str] =
+    &["network", "layer", "kernel", "contender", "layout", "layers", "threads", "cache", "json"];
+
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
-    let runs = files::runs(&args.files, options)?;
+    let runs = files::records(&args.files, options)?;
     for run in runs.iter().filter(|run| run.environment.is_none()) {
-        let beside = sidecar::path(&run.path);
+        let beside = environment::path(&run.path);
         note(format_args!("{} is missing: the page can't tell its machine", beside.display()));
     }
     let folder = args.folder.clone().unwrap_or_else(|| default_folder(&runs));
@@ -51,18 +55,18 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     Ok(Outcome::Fine)
 }
 
-/// `reports/` and the CPU's name, as the first environment tells it.
-fn default_folder(runs: &[Run]) -> PathBuf {
+/// `reports/` and the name of the CPU in the first environment.
+fn default_folder(runs: &[RecordFile]) -> PathBuf {
     let cpu = runs.iter().find_map(|run| Some(run.environment.as_ref()?.cpu.slug()));
     Path::new("reports").join(cpu.unwrap_or_else(|| "unknown-cpu".to_owned()))
 }
 
-/// The report of runs.
-pub(super) fn make(runs: Vec<Run>, options: &Options) -> Result<Report, Failure> {
+/// The report of record files.
+pub(super) fn make(runs: Vec<RecordFile>, options: &Options) -> Result<Report, Failure> {
     let known = files::known(options)?;
     let runs = runs
         .into_iter()
-        .map(|run| report::Run {
+        .map(|run| ReportRun {
             name: run.path.display().to_string(),
             environment: serde_json::to_value(&run.environment).unwrap_or(Value::Null),
             records: run.records,

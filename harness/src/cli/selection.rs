@@ -1,27 +1,21 @@
-//! The layers that the filters let through: of the catalog, of a file, or given by their text.
+//! The layers that the filters let through: layers of the catalog, of a file, or given by their text.
 
 use super::failure::Failure;
 use super::options::{LayerChoice, Options};
 use pointwise::Layout;
 use pointwise_harness::catalog::{self, Entry, Filter, FilterError, Pattern};
 
-/// The layers let through, once in each layout asked for: all of the one layout, then all of the
-/// other. The layout of each is the one that its `layer` has.
+/// The selected layers, once in each layout asked for: all in one layout, then all in the other.
 pub(crate) fn layers(options: &Options) -> Result<Vec<Entry>, Failure> {
     let chosen = choose(options)?;
     let mut rows: Vec<Entry> = Vec::new();
     for layout in layouts(options) {
         for (entry, named) in &chosen {
-            // A text that names its layout means that one, unless `--layout` says otherwise.
+            // `--layout` overrules the layout of a text.
             if options.layout.is_none() && named.is_some_and(|named| named != layout) {
                 continue;
             }
             let mut row = Entry { layer: entry.in_layout(layout), ..entry.clone() };
-            if options.shuffle && row.layer.groups > 1 && !row.layer.residual && !row.layer.shuffle
-            {
-                row.layer.shuffle = true;
-                row.name = format!("{}.shuffled", row.name);
-            }
             if row.network.is_empty() {
                 row.name = row.layer.to_string();
             }
@@ -30,20 +24,48 @@ pub(crate) fn layers(options: &Options) -> Result<Vec<Entry>, Failure> {
             }
         }
     }
+    if options.shuffle {
+        shuffle(&mut rows)?;
+    }
     Ok(rows)
 }
 
-/// Whether nothing says which layers.
+/// Makes the layers shuffle their outputs that can: grouped ones without a residual.
+///
+/// # Errors
+/// [`Failure::Usage`] when there is none, so that `--shuffle` would change nothing.
+pub(crate) fn shuffle(rows: &mut [Entry]) -> Result<(), Failure> {
+    let mut shuffled = false;
+    let can = |row: &&mut Entry| row.layer.groups > 1 && !row.layer.residual && !row.layer.shuffle;
+    for row in rows.iter_mut().filter(can) {
+        row.layer.shuffle = true;
+        row.name = match row.network.as_str() {
+            "" => row.layer.to_string(),
+            _ => format!("{}.shuffled", row.name),
+        };
+        shuffled = true;
+    }
+    match shuffled {
+        true => Ok(()),
+        false => {
+            let why = "`--shuffle` would change none of these layers: it shuffles the outputs of \
+                       grouped layers without a residual";
+            Err(Failure::Usage(why.to_owned()))
+        }
+    }
+}
+
+/// Whether no option selects layers.
 pub(crate) fn is_open(options: &Options) -> bool {
     options.layers.is_none() && options.network.is_empty() && options.layer.is_empty()
 }
 
-/// The entries let through, as the catalog or the file has them.
+/// The selected entries as the catalog or the file has them.
 pub(crate) fn entries(options: &Options) -> Result<Vec<Entry>, Failure> {
     Ok(choose(options)?.into_iter().map(|(entry, _)| entry).collect())
 }
 
-/// `network/name` of an entry, or the text of a layer given by hand.
+/// The name of an entry: `network/name`, or the text of a layer given by hand.
 pub(crate) fn label(entry: &Entry) -> String {
     match entry.network.as_str() {
         "" => entry.name.clone(),
@@ -59,7 +81,7 @@ pub(crate) fn layouts(options: &Options) -> Vec<Layout> {
     }
 }
 
-/// Each entry let through, with the layout that the text which chose it names.
+/// The selected entries. Each comes with the layout in the text that selected it, if there is one.
 fn choose(options: &Options) -> Result<Vec<(Entry, Option<Layout>)>, Failure> {
     let file;
     let all = match &options.layers {
@@ -92,7 +114,7 @@ fn choose(options: &Options) -> Result<Vec<(Entry, Option<Layout>)>, Failure> {
     Ok(chosen)
 }
 
-/// The entries whose `network/name`, as messages print it, the pattern names.
+/// The entries whose label, `network/name`, matches the pattern.
 fn by_label(pattern: &str, entries: &[Entry]) -> Option<Vec<Entry>> {
     let labels: Vec<String> = entries.iter().map(label).collect();
     let names: Vec<&str> = labels.iter().map(String::as_str).collect();

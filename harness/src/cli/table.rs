@@ -1,12 +1,12 @@
-//! Tables for the terminal. A row stays one line as long as it can, so that a layer's text can
-//! be copied whole: where the terminal is narrow, the least needed columns go first.
+//! Tables for the terminal. A row stays on one line if possible, so that a layer's text can be copied
+//! whole. On a narrow terminal the least needed columns are left out.
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table as Grid, TableStyle};
 use console::measure_text_width;
 
 const GAP: usize = 2;
 
-/// Which side of a column its text keeps to.
+/// The side of a column at which its text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Left,
@@ -16,7 +16,7 @@ pub(crate) enum Side {
 struct Column {
     title: String,
     side: Side,
-    /// Columns of a lower need are left out first; 0 stays always.
+    /// Columns with the highest number are left out first. A column with 0 is always shown.
     spare: u8,
 }
 
@@ -28,23 +28,24 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A column that is always shown, its text at the left.
+    /// Adds a column that is always shown, with its text at the left.
     pub(crate) fn text(self, title: impl Into<String>) -> Self {
         self.column(title, Side::Left, 0)
     }
 
-    /// A column that is always shown, its figures at the right.
+    /// Adds a column that is always shown, with its numbers at the right.
     pub(crate) fn figure(self, title: impl Into<String>) -> Self {
         self.column(title, Side::Right, 0)
     }
 
-    /// A column; of those whose `spare` is not 0, the highest goes first where space is short.
+    /// Adds a column. On a narrow terminal columns with the highest `spare` are left out first; a column
+    /// with 0 is always shown.
     pub(crate) fn column(mut self, title: impl Into<String>, side: Side, spare: u8) -> Self {
         self.columns.push(Column { title: title.into(), side, spare });
         self
     }
 
-    /// Adds a row, one cell for each column.
+    /// Adds a row with one cell for each column.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells: Vec<String> = cells.into_iter().collect();
         debug_assert_eq!(cells.len(), self.columns.len());
@@ -55,10 +56,10 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// The table in at most `width` terminal columns, and the titles left out for that.
+    /// The table in at most `width` columns of the terminal, and the titles that were left out for that.
     pub(crate) fn fitted(&self, width: Option<usize>) -> (String, Vec<&str>) {
         let widths: Vec<usize> = (0..self.columns.len()).map(|at| self.width_of(at)).collect();
-        // A column in which no row says anything is no loss.
+        // A column that is empty in every row is left out without being told.
         let says = |at: &usize| self.rows.iter().any(|row| !row[*at].is_empty());
         let mut shown: Vec<usize> = (0..self.columns.len()).filter(says).collect();
         let mut dropped = Vec::new();

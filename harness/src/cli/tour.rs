@@ -1,34 +1,52 @@
-//! The bare `pointwise`: what this machine is, whether the kernels are right on it, how fast they
-//! are beside matrixmultiply and naive loops, and a page of it. About a minute.
+//! `pointwise` without a command, the tour: what this machine is, whether the kernels are right on it,
+//! how fast they are beside matrixmultiply and naive loops, and a page with the results. It takes about
+//! a minute.
 
 use super::failure::{Failure, Outcome};
 use super::fault;
 use super::field::{self, Preset};
 use super::files;
 use super::interrupt::{self, Interrupt};
+use super::layer_run::{LayerRun, Results};
+use super::layer_tables;
 use super::options::Options;
 use super::output::{Output, note};
-use super::progress::Progress;
+use super::progress::ProgressBar;
 use super::report;
-use super::results;
-use super::run::{Results, Run};
 use super::selection;
-use super::verify::{self, Verdict};
+use super::verify::{self, CheckResult};
 use pointwise_harness::catalog::{self, Entry, Unique};
 use pointwise_harness::contender::Contender;
 use pointwise_harness::machine::{Effort, doctor};
 use pointwise_harness::measure::Settings;
 use pointwise_harness::record::Writer;
+use pointwise_harness::text::numbers::count;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The networks that are measured when no filter says otherwise, and how many layers of each.
+/// The networks that are measured without a filter, and the number of layers of each.
 const NETWORKS: &[&str] = &["resnet50", "inception_v3"];
 const LAYERS: usize = 12;
-/// Neither part begins another layer after this long, however slow the machine.
+/// The times after which verifying and measuring begin no further layer.
 const VERIFY: Duration = Duration::from_secs(15);
 const BENCH: Duration = Duration::from_secs(40);
+
+/// The shared options that the tour takes.
+pub(super) const TAKES: &[&str] = &[
+    "network",
+    "layer",
+    "kernel",
+    "contender",
+    "layout",
+    "shuffle",
+    "layers",
+    "threads",
+    "cache",
+    "isa",
+    "peers",
+    "json",
+];
 
 pub(super) fn run(options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     options.refuse_passes()?;
@@ -43,14 +61,14 @@ pub(super) fn run(options: &Options, output: &mut Output) -> Result<Outcome, Fai
     let racers = fault::planted(racers.present()?);
     let interrupt = interrupt::install()?;
 
-    let progress = Progress::default();
+    let progress = ProgressBar::default();
     let examination = doctor::examine(options.threads_or_all(), true, &progress)?;
     if !output.json {
         output.line(machine(&examination))?;
     }
     let right = verified(&rows, &everyone, &options, &interrupt, output)?;
 
-    let run = Run {
+    let run = LayerRun {
         options: &options,
         field: &racers,
         settings: Settings::quick(options.cache()).budget(Duration::from_millis(30)),
@@ -66,7 +84,7 @@ pub(super) fn run(options: &Options, output: &mut Output) -> Result<Outcome, Fai
             output.row(&row.record)?;
         }
     } else {
-        results::compare(&results, output)?;
+        layer_tables::compare(&results, output)?;
     }
     let (begun, all) = results.cases;
     if begun < all {
@@ -83,7 +101,7 @@ pub(super) fn run(options: &Options, output: &mut Output) -> Result<Outcome, Fai
     Ok(interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted))
 }
 
-/// The machine in a few lines; `pointwise doctor` tells more.
+/// The machine in a few lines. `pointwise doctor` tells more.
 fn machine(examination: &doctor::Examination) -> String {
     let doctor::Examination { cpu, host, ceilings, trust, .. } = examination;
     let known = cpu.microarchitecture.as_deref().unwrap_or("microarchitecture not known");
@@ -92,10 +110,11 @@ fn machine(examination: &doctor::Examination) -> String {
     let mut text =
         format!("{} ({known}), {} cores, {}{guest}\n", cpu.brand, cpu.physical, isas.join(" "));
     for ceiling in &ceilings.fma {
-        let plural = if ceiling.threads == 1 { "thread" } else { "threads" };
         text += &format!(
-            "  FMA ceiling {:>7.1} GFLOP/s  {} on {} {plural}\n",
-            ceiling.gflops, ceiling.isa, ceiling.threads
+            "  FMA ceiling {:>7.1} GFLOP/s  {} on {}\n",
+            ceiling.gflops,
+            ceiling.isa,
+            count(ceiling.threads, "thread")
         );
     }
     text += &format!("  trust grade {}", trust.grade);
@@ -107,7 +126,7 @@ fn machine(examination: &doctor::Examination) -> String {
     text + "\n"
 }
 
-/// Checks a few layers of every kind, and says what came of it.
+/// Checks a few layers of every kind and prints the result.
 fn verified(
     rows: &[Entry],
     field: &[&dyn Contender],
@@ -118,10 +137,10 @@ fn verified(
     let problems = verify::kinds(catalog::unique(rows));
     let checked = verify::check(problems, field, options, verify::SEED, interrupt, Some(VERIFY))?;
     let verdicts = || checked.iter().flat_map(|checked| &checked.verdicts);
-    let wrong = verdicts().filter(|verdict| matches!(verdict, Verdict::Wrong(_))).count();
+    let wrong = verdicts().filter(|verdict| matches!(verdict, CheckResult::Wrong(_))).count();
     if !output.json {
         verify::complaints(field, &checked, output)?;
-        let right = verdicts().filter(|verdict| **verdict == Verdict::Right).count();
+        let right = verdicts().filter(|verdict| **verdict == CheckResult::Right).count();
         let exact = field.iter().filter(|contender| contender.exact()).count();
         output.line(format_args!(
             "Verified: {right} results of {} contenders on {} layers are right, {wrong} wrong; \
@@ -133,8 +152,8 @@ fn verified(
     Ok(wrong == 0)
 }
 
-/// The problems that are measured: of each network a few that span it, each in its layouts one
-/// after the other, so that a run cut short has both.
+/// The problems that are measured: a few that span each network. The layouts of a layer follow each
+/// other, so that a run that ends early has both.
 fn measured(rows: &[Entry]) -> Vec<Unique<'_>> {
     let mut chosen: Vec<&Entry> = Vec::new();
     let mut networks: Vec<&str> = rows.iter().map(|entry| entry.network.as_str()).collect();
@@ -146,10 +165,10 @@ fn measured(rows: &[Entry]) -> Vec<Unique<'_>> {
         let mut names: Vec<&str> =
             rows.iter().filter(of).map(|entry| entry.name.as_str()).collect();
         let mut seen = BTreeSet::new();
-        // By hand a layer is named by its text, which has the layout in it: all of them are meant.
+        // The name of a layer given by hand contains its layout. Such layers are all measured.
         names.retain(|name| seen.insert(*name));
         let most = if network.is_empty() { names.len() } else { LAYERS.min(names.len()) };
-        // Evenly, but in no step that would meet the same place of every block.
+        // Evenly spaced, in steps that do not meet the same place of every block.
         for name in (0..most).map(|index| names[index * names.len() / most]) {
             chosen.extend(rows.iter().filter(|e| e.network == network && e.name == name));
         }
@@ -157,7 +176,7 @@ fn measured(rows: &[Entry]) -> Vec<Unique<'_>> {
     catalog::unique(chosen)
 }
 
-/// Writes records and page below `reports/`, or into a temporary folder where that can't be.
+/// Writes records and page below `reports/`, or to a temporary folder if that fails.
 fn publish(results: &Results, slug: &str, options: &Options) -> Result<PathBuf, Failure> {
     let folder = Path::new("reports").join(slug);
     match publish_in(&folder, results, options) {
@@ -181,7 +200,7 @@ fn publish_in(folder: &Path, results: &Results, options: &Options) -> Result<Pat
         writer.append(&row.record)?;
     }
     writer.finish(&results.environment)?;
-    let run = files::Run {
+    let run = files::RecordFile {
         path,
         environment: Some(results.environment.clone()),
         records: results.records(),

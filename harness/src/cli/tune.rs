@@ -1,21 +1,22 @@
 //! `pointwise tune`: measures candidates on this machine and writes what it learned.
 
 use super::failure::{Failure, Outcome};
-use super::files;
 use super::interrupt;
 use super::options::Options;
 use super::output::{self, Output};
-use super::progress::Progress;
-use super::regret;
+use super::profiles::{load, pool, write};
+use super::progress::ProgressBar;
 use super::selection;
+use super::tune_regret;
+use super::values;
 use pointwise::{Activation, Candidate, Layer, Measured, Plan, PlanOptions, Profile};
-use pointwise_harness::measure;
 use pointwise_harness::profile as kept;
 use pointwise_harness::regret::summary;
+use pointwise_harness::timing::progress::Progress as _;
 use pointwise_harness::tune::{look_again, tune};
 use rayon::ThreadPool;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,7 @@ use std::time::{Duration, Instant};
   pointwise tune --regret --truth truth.txt --profile pointwise.profile")]
 pub(super) struct Args {
     /// Seconds to spend; layers left over are reported
-    #[arg(long, default_value = "180", value_name = "SECONDS", value_parser = super::gate::seconds)]
+    #[arg(long, default_value = "180", value_name = "SECONDS", value_parser = values::seconds)]
     budget: Duration,
 
     /// Where to write the profile; if it exists, the next free FILE.2, FILE.3, … [default:
@@ -41,7 +42,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Start from this profile: layers in it are not measured again
+    /// Start from this profile; layers in it are not measured again
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
 
@@ -50,29 +51,46 @@ pub(super) struct Args {
     regret: bool,
 
     #[command(flatten)]
-    check: regret::Args,
+    check: tune_regret::Args,
 }
 
-pub(super) fn load(path: &Path) -> Result<Profile, Failure> {
-    Profile::load(path)
-        .map_err(|error| Failure::Content { path: path.to_owned(), why: error.to_string() })
+/// The shared options that this command takes.
+pub(super) const TAKES: &[&str] =
+    &["network", "layer", "layout", "shuffle", "layers", "threads", "isa", "json"];
+
+impl Args {
+    /// Refuses the options that would be ignored: those of `--regret` without it, and those of the
+    /// profile to write with it.
+    fn refuse_ignored(&self) -> Result<(), Failure> {
+        if !self.regret {
+            return self.check.refuse_without_regret();
+        }
+        match [("output", &self.output), ("resume", &self.resume)].iter().find(|(_, o)| o.is_some())
+        {
+            None => self.check.refuse_without_truth(),
+            Some((name, _)) => Err(Failure::Usage(format!(
+                "`tune --regret` writes no profile and would ignore `--{name}`: leave out one of them"
+            ))),
+        }
+    }
 }
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
+    args.refuse_ignored()?;
     let begin = Instant::now();
     let budget = args.budget.as_secs_f64();
     let mut plan = PlanOptions::new();
     plan.isa = options.isa;
     let mut layers: Vec<Layer> = Vec::new();
     for entry in selection::layers(options)? {
-        // Bias and activation hardly matter: what a profile knows of a layer holds with any.
+        // Bias and activation hardly matter, and a profile holds for any of them.
         let layer = entry.layer.activation(Activation::None).bias(true);
         if !layers.contains(&layer) {
             layers.push(layer);
         }
     }
     if args.regret {
-        return regret::run(&args.check, budget, &plan, &layers, options.threads, output);
+        return tune_regret::run(&args.check, budget, &plan, &layers, options.threads, output);
     }
     let threads = options.threads();
     let pool = pool(threads)?;
@@ -99,10 +117,10 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
         std::fs::create_dir_all(folder).map_err(Failure::writing(folder))?;
     }
     let interrupt = interrupt::install()?;
-    let progress = Progress::of("tune", layers.len());
+    let progress = ProgressBar::of("tune", layers.len());
     let (mut before, mut left) = (Vec::new(), 0);
     for layer in &layers {
-        // What is left of the time is for the second look.
+        // The rest of the budget is for the second look.
         if begin.elapsed().as_secs_f64() >= budget * 0.85 || interrupt.asked() {
             left += 1;
             continue;
@@ -147,11 +165,11 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted).printed(printed)
 }
 
-/// How often what was learned is looked at again, as far as the time allows.
+/// How often each layer is looked at again, as far as the budget allows.
 const LOOKS: usize = 3;
 
-/// Measures the best few of each layer again, a round over all layers at a time, until the time is
-/// up: a disturbance is over by then.
+/// Measures the best few candidates of each layer again, in rounds over all layers, until the budget is
+/// spent. A disturbance is over by the time of the next round.
 fn look(
     before: &[(Layer, f64)],
     plan: &PlanOptions,
@@ -159,7 +177,7 @@ fn look(
     pool: Option<&ThreadPool>,
     enough: impl Fn() -> bool,
 ) -> Result<(), Failure> {
-    let progress = Progress::of("look again", before.len() * LOOKS);
+    let progress = ProgressBar::of("look again", before.len() * LOOKS);
     for (layer, _) in (0..LOOKS).flat_map(|_| before) {
         if enough() {
             break;
@@ -171,8 +189,8 @@ fn look(
     Ok(())
 }
 
-/// A last look at what was learned: the regret of the model's and of the profile's
-/// choices among the best few, until the time is up.
+/// Measures the regret of the model's and of the profile's choices among the best few candidates, until
+/// the budget is spent.
 fn again(
     before: &[(Layer, f64)],
     plan: &PlanOptions,
@@ -185,9 +203,9 @@ fn again(
     let best = |layer: &Layer, profile: &Arc<Profile>| {
         Plan::candidates(layer, &plan.clone().profile(profile.clone())).map(|c| c.ranked)
     };
-    // Times of their own: none is judged by those that chose it.
+    // New times, because the choices must not be judged by the times that they were made by.
     let mut seen = Profile::new();
-    let progress = Progress::of("check", before.len() * LOOKS);
+    let progress = ProgressBar::of("check", before.len() * LOOKS);
     for (layer, _) in (0..LOOKS).flat_map(|_| before) {
         if enough() {
             break;
@@ -216,31 +234,4 @@ fn again(
         }
     }
     Ok(regrets)
-}
-
-/// A pool of so many threads; none for one.
-pub(super) fn pool(threads: usize) -> Result<Option<ThreadPool>, Failure> {
-    Ok((threads > 1).then(|| measure::pinned_pool(threads)).transpose()?)
-}
-
-/// Writes the whole profile, or leaves the one written before.
-pub(super) fn write(path: &Path, profile: &Profile) -> Result<(), Failure> {
-    files::write(path, profile.to_string().as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_old_profile_is_never_replaced() {
-        let folder = std::env::temp_dir().join(format!("pointwise-tune-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("p");
-        assert_eq!(kept::free(&path), path);
-        write(&path, &Profile::new()).unwrap();
-        assert_eq!(kept::free(&path), folder.join("p.2"));
-        assert_eq!(load(&path).unwrap(), Profile::new());
-        std::fs::remove_dir_all(&folder).unwrap();
-    }
 }

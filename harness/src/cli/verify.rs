@@ -6,15 +6,16 @@ use super::field::{self, Preset, reason};
 use super::interrupt::{self, Interrupt};
 use super::options::{Options, cpus};
 use super::output::{Output, note};
-use super::progress::Progress;
+use super::progress::ProgressBar;
 use super::selection::{self, label};
 use super::table::{Side, Table};
 use pointwise::Activation;
 use pointwise_harness::catalog::{self, Unique};
 use pointwise_harness::contender::{Contender, Refusal};
 use pointwise_harness::data::Fill;
-use pointwise_harness::measure;
-use pointwise_harness::verify::{self, Checker};
+use pointwise_harness::timing::pool::pool;
+use pointwise_harness::timing::progress::Progress as _;
+use pointwise_harness::verify::{CheckFailure, Checker};
 use rayon::prelude::*;
 use serde_json::json;
 use std::cmp::Reverse;
@@ -24,9 +25,9 @@ use std::time::{Duration, Instant};
 /// Check every kernel and contender on every layer against the reference
 ///
 /// Kernels must have the reference's bits, on plain values and on subnormals, infinities, NaN and
-/// signed zeros; contenders that sum in another order must be exact on small whole numbers and
-/// within a stated bound on others. Exits 1 when one isn't, naming the layer, the kernel and the
-/// first wrong element.
+/// signed zeros. Contenders that sum in another order must be exact on small whole numbers and
+/// within a stated bound on others. A wrong result exits with 1 and names the layer, the kernel and
+/// the first wrong element.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   pointwise verify
@@ -44,33 +45,50 @@ pub(super) struct Args {
     quick: bool,
 }
 
-/// The largest layer of a quick check: on the portable kernels it takes a quarter of a second.
+/// The multiply-adds of the largest layer of a quick check. It takes the portable kernels a quarter of a
+/// second.
 const QUICK_MACS: u128 = 60_000_000;
 
 /// The seed unless another is asked for.
 pub(super) const SEED: u64 = 1;
 
-/// How one contender fared on one layer.
+/// The result of one contender on one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CheckResult {
     Right,
     /// It computed something else, or failed.
     Wrong(String),
-    /// It doesn't do such layers, and says so.
+    /// It does not support such layers.
     Refused(String),
 }
 
-/// One layer, and the verdicts in the order of the contenders.
+/// One layer with its results, in the order of the contenders.
 pub(super) struct Checked<'a> {
     pub(super) problem: Unique<'a>,
-    pub(super) verdicts: Vec<Verdict>,
+    pub(super) verdicts: Vec<CheckResult>,
 }
+
+/// The shared options that this command takes.
+pub(super) const TAKES: &[&str] = &[
+    "network",
+    "layer",
+    "kernel",
+    "contender",
+    "layout",
+    "shuffle",
+    "layers",
+    "threads",
+    "isa",
+    "peers",
+    "json",
+];
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Everything)?;
     let mut rows = selection::layers(options)?;
     if selection::is_open(options) {
-        let forms = Options { network: vec![catalog::FORMS.to_owned()], ..options.clone() };
+        let network = vec![catalog::FORMS.to_owned()];
+        let forms = Options { network, shuffle: false, ..options.clone() };
         rows.extend(selection::layers(&forms)?);
     }
     let present = fault::planted(field.present()?);
@@ -82,7 +100,8 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     let layers = problems.len();
     let checked = check(problems, &field, options, args.seed, &interrupt, None)?;
     let printed = print(&field, &checked, output);
-    let wrong = checked.iter().flat_map(|c| &c.verdicts).any(|v| matches!(v, Verdict::Wrong(_)));
+    let wrong =
+        checked.iter().flat_map(|c| &c.verdicts).any(|v| matches!(v, CheckResult::Wrong(_)));
     let outcome = match interrupt.signal() {
         _ if wrong => Outcome::WrongResult,
         Some(signal) => {
@@ -94,8 +113,8 @@ pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result
     outcome.printed(printed)
 }
 
-/// Checks the layers in parallel, each contender on `--threads` threads. No layer is begun after
-/// a signal, or after `limit`.
+/// Checks the layers in parallel, each contender on `--threads` threads. No layer begins after a signal,
+/// or after `limit`.
 pub(super) fn check<'a>(
     problems: Vec<Unique<'a>>,
     field: &[&dyn Contender],
@@ -105,9 +124,9 @@ pub(super) fn check<'a>(
     limit: Option<Duration>,
 ) -> Result<Vec<Checked<'a>>, Failure> {
     let start = Instant::now();
-    let pool = measure::pool(cpus().max(options.threads()))?;
-    let progress = Progress::of("verify", problems.len());
-    // The longest first, so that no thread is left alone with one at the end.
+    let pool = pool(cpus().max(options.threads()))?;
+    let progress = ProgressBar::of("verify", problems.len());
+    // The largest layers come first, so that none of them is left for one thread at the end.
     let mut queue: Vec<(usize, Unique<'a>)> = problems.into_iter().enumerate().collect();
     queue.sort_by_key(|(_, problem)| Reverse(problem.layer.check().map_or(0, |s| s.macs)));
     let mut checked: Vec<(usize, Checked<'a>)> = pool.install(|| {
@@ -117,7 +136,7 @@ pub(super) fn check<'a>(
             }
             progress.at(problem.layer);
             let checker = Checker::new(&problem.layer, seed);
-            // Memory that cannot be had says nothing about a contender.
+            // A lack of memory for the data is no result of a contender.
             if let Err(refusal) = checker.expected(Fill::Random) {
                 let why = format!("{}: {}", problem.layer, reason(&refusal));
                 return Some(Err(Failure::Machine { what: "cannot make the data", why }));
@@ -127,19 +146,19 @@ pub(super) fn check<'a>(
             progress.step();
             Some(Ok((index, Checked { problem, verdicts })))
         };
-        // One layer at a time is taken by whoever is free: they differ a thousandfold.
+        // A thread that is free takes one layer at a time, because layers differ a thousandfold.
         queue.into_par_iter().with_max_len(1).filter_map(one).collect::<Result<_, Failure>>()
     })?;
     checked.sort_by_key(|(index, _)| *index);
     Ok(checked.into_iter().map(|(_, checked)| checked).collect())
 }
 
-fn verdict(checker: &Checker, contender: &dyn Contender, options: &Options) -> Verdict {
+fn verdict(checker: &Checker, contender: &dyn Contender, options: &Options) -> CheckResult {
     match checker.check(contender, options.threads(), options.isa) {
-        Ok(()) => Verdict::Right,
-        Err(verify::Failure::Mismatch(mismatch)) => Verdict::Wrong(mismatch.to_string()),
-        Err(verify::Failure::Refused(Refusal::Failed(why))) => Verdict::Wrong(why),
-        Err(verify::Failure::Refused(refusal)) => Verdict::Refused(reason(&refusal).to_owned()),
+        Ok(()) => CheckResult::Right,
+        Err(CheckFailure::Mismatch(mismatch)) => CheckResult::Wrong(mismatch.to_string()),
+        Err(CheckFailure::Refused(Refusal::Failed(why))) => CheckResult::Wrong(why),
+        Err(CheckFailure::Refused(refusal)) => CheckResult::Refused(reason(&refusal).to_owned()),
     }
 }
 
@@ -155,9 +174,9 @@ fn print(
     for Checked { problem, verdicts } in checked {
         for (contender, verdict) in field.iter().zip(verdicts) {
             let (verdict, why) = match verdict {
-                Verdict::Right => ("right", None),
-                Verdict::Wrong(why) => ("wrong", Some(why)),
-                Verdict::Refused(why) => ("refused", Some(why)),
+                CheckResult::Right => ("right", None),
+                CheckResult::Wrong(why) => ("wrong", Some(why)),
+                CheckResult::Refused(why) => ("refused", Some(why)),
             };
             output.row(&json!({
                 "layer": problem.layer.to_string(),
@@ -171,7 +190,8 @@ fn print(
     Ok(())
 }
 
-/// Each wrong result: the layer, the kernel, the first wrong element, and how to see it again.
+/// Prints each wrong result: the layer, the kernel, the first wrong element, and a command that repeats
+/// it.
 pub(super) fn complaints(
     field: &[&dyn Contender],
     checked: &[Checked<'_>],
@@ -179,7 +199,7 @@ pub(super) fn complaints(
 ) -> Result<(), Failure> {
     for Checked { problem, verdicts } in checked {
         for (contender, verdict) in field.iter().zip(verdicts) {
-            let Verdict::Wrong(why) = verdict else { continue };
+            let CheckResult::Wrong(why) = verdict else { continue };
             let names: Vec<String> = problem.uses.iter().map(|entry| label(entry)).collect();
             output.line(format_args!("WRONG: {why}"))?;
             output.line(format_args!("       in {}", names.join(", ")))?;
@@ -193,7 +213,7 @@ pub(super) fn complaints(
     Ok(())
 }
 
-/// A row for each contender: how many layers it got right.
+/// A row for each contender, with the numbers of its right and wrong layers.
 pub(super) fn summary(field: &[&dyn Contender], checked: &[Checked<'_>]) -> Table {
     let mut table = Table::default()
         .text("contender")
@@ -202,22 +222,22 @@ pub(super) fn summary(field: &[&dyn Contender], checked: &[Checked<'_>]) -> Tabl
         .figure("wrong")
         .figure("not its kind");
     for (at, contender) in field.iter().enumerate() {
-        let count = |wanted: fn(&Verdict) -> bool| {
+        let count = |wanted: fn(&CheckResult) -> bool| {
             checked.iter().filter(|checked| wanted(&checked.verdicts[at])).count().to_string()
         };
         table.row([
             contender.name().to_owned(),
             if contender.exact() { "bit for bit" } else { "within a bound" }.to_owned(),
-            count(|verdict| matches!(verdict, Verdict::Right)),
-            count(|verdict| matches!(verdict, Verdict::Wrong(_))),
-            count(|verdict| matches!(verdict, Verdict::Refused(_))),
+            count(|verdict| matches!(verdict, CheckResult::Right)),
+            count(|verdict| matches!(verdict, CheckResult::Wrong(_))),
+            count(|verdict| matches!(verdict, CheckResult::Refused(_))),
         ]);
     }
     table
 }
 
-/// The smallest problem of each kind: layout, stride, epilogue, head, and how outputs and pixels
-/// divide by the lanes.
+/// The smallest problem of each kind. A kind is a layout, a stride, an epilogue, head or not, and the
+/// powers of two in outputs and pixels.
 pub(super) fn kinds(mut problems: Vec<Unique<'_>>) -> Vec<Unique<'_>> {
     let macs = |problem: &Unique<'_>| problem.layer.check().map_or(u128::MAX, |shape| shape.macs);
     problems.sort_by_key(macs);

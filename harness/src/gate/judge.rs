@@ -1,16 +1,16 @@
-//! What the pairs of a case say.
+//! Judging a case by its pairs.
 
-use crate::measure::paired::{Estimate, estimate};
+use crate::timing::paired::{Estimate, estimate};
 use serde::Serialize;
 
-/// When a change counts. Shares of the base's time.
+/// The limits above which a change counts. Changes are shares of the base's time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Limits {
-    /// A smaller change is none, however sure it is.
+    /// A smaller change does not count, however sure it is.
     pub floor: f64,
-    /// A slowdown of this much must be excluded before a case counts as unchanged.
+    /// A case counts as unchanged only when a slowdown of this size is excluded.
     pub resolve: f64,
-    /// A change counts when it is so many times the noise of the control.
+    /// A change counts only when it is larger than this times the noise of the control.
     pub noise_factor: f64,
     /// The probability that any case of two equal builds is called slower.
     pub error: f64,
@@ -22,22 +22,22 @@ impl Default for Limits {
     }
 }
 
-/// What is said of a case.
+/// The verdict on a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Slower: a regression.
+    /// The new build is slower: a regression.
     Slower,
-    /// Faster.
+    /// The new build is faster.
     Faster,
-    /// Not slower by as much as must be excluded.
+    /// A slowdown of the size that must be excluded is excluded.
     Unchanged,
-    /// The control fails, or the noise hides what must be excluded.
+    /// The control fails, or the noise hides a slowdown of that size.
     Inconclusive,
 }
 
 impl Verdict {
-    /// The lower-case word.
+    /// The lower-case word for it.
     pub const fn name(self) -> &'static str {
         match self {
             Verdict::Slower => "slower",
@@ -48,21 +48,21 @@ impl Verdict {
     }
 }
 
-/// A case after some pairs. Changes are of the time, as logarithms.
+/// A case after some pairs. Changes are logarithms of ratios of times.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
-    /// What is said.
+pub struct Judgement {
+    /// The verdict.
     pub verdict: Verdict,
     /// New against base.
     pub change: Estimate,
     /// Base against base.
     pub control: Estimate,
-    /// What `change` had to exceed.
+    /// The size that `change` had to exceed.
     pub threshold: f64,
 }
 
-impl Finding {
-    /// Why it is inconclusive, if it is.
+impl Judgement {
+    /// The reason of an inconclusive verdict.
     pub fn why(&self) -> Option<String> {
         let percent = |log: f64| 100.0 * log.exp_m1();
         if self.verdict != Verdict::Inconclusive {
@@ -78,19 +78,22 @@ impl Finding {
     }
 }
 
-/// Numbers of pairs at which a case is looked at; after the last it is measured no more. Each is
-/// half as many again as the one before: looking oftener would cost confidence at every look.
+/// The numbers of pairs at which a case is judged. After the last it is not measured any more.
+///
+/// Each number is one and a half times the number before. More looks would cost confidence at each of
+/// them.
 pub fn looks() -> impl Iterator<Item = usize> {
     std::iter::successors(Some(16), |pairs| Some(pairs * 3 / 2)).take(LOOKS)
 }
 
 const LOOKS: usize = 9;
 
-/// Looks at a case of `cases`. `changes` are log(new ÷ base) and `control` log(base ÷ base), one
-/// each for every pair. Inconclusive means: not yet settled.
-pub fn judge(changes: &[f64], control: &[f64], cases: usize, limits: &Limits) -> Option<Finding> {
-    // One look more, when the time is over, can come at any count. Bonferroni's bound: the chances
-    // of all looks at all cases add up to no more than the error allowed.
+/// Judges one of `cases` cases. `changes` has log(new ÷ base) for every pair, and `control`
+/// log(base ÷ base). Before the last look an inconclusive verdict means that the case is not settled.
+/// `None` without pairs.
+pub fn judge(changes: &[f64], control: &[f64], cases: usize, limits: &Limits) -> Option<Judgement> {
+    // Bonferroni's bound: the error probabilities of all looks at all cases add up to the allowed
+    // one. One more look can come at any number of pairs, when the budget is spent.
     let alpha = limits.error / ((LOOKS + 1) * cases.max(1)) as f64;
     let change = estimate(changes, alpha)?;
     let control = estimate(control, alpha)?;
@@ -106,7 +109,7 @@ pub fn judge(changes: &[f64], control: &[f64], cases: usize, limits: &Limits) ->
     } else {
         Verdict::Inconclusive
     };
-    Some(Finding { verdict, change, control, threshold })
+    Some(Judgement { verdict, change, control, threshold })
 }
 
 #[cfg(test)]
@@ -114,7 +117,7 @@ mod tests {
     use super::*;
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-    /// Pairs about `shift` with noise of up to `noise` each way, now and then of `burst`.
+    /// Pairs about `shift` with noise of up to `noise` either way, and of `noise + burst` at times.
     fn pairs(rng: &mut StdRng, count: usize, shift: f64, noise: f64, burst: f64) -> Vec<f64> {
         (0..count)
             .map(|_| {
@@ -124,7 +127,7 @@ mod tests {
             .collect()
     }
 
-    /// The verdict of a whole sequence of looks on one of eight cases.
+    /// The verdict on one of eight cases after all looks.
     fn settle(rng: &mut StdRng, shift: f64, noise: f64, burst: f64) -> Verdict {
         let most = looks().last().unwrap();
         let changes = pairs(rng, most, shift, noise, burst);
@@ -159,9 +162,9 @@ mod tests {
         let mut rng = StdRng::seed_from_u64(5);
         let (changes, control) =
             (pairs(&mut rng, 100, 0.015, 0.002, 0.0), pairs(&mut rng, 100, 0.0, 0.002, 0.0));
-        let finding = judge(&changes, &control, 1, &Limits::default()).unwrap();
-        assert!(finding.change.low > 0.0, "{finding:?}");
-        assert_eq!(finding.verdict, Verdict::Unchanged);
+        let judgement = judge(&changes, &control, 1, &Limits::default()).unwrap();
+        assert!(judgement.change.low > 0.0, "{judgement:?}");
+        assert_eq!(judgement.verdict, Verdict::Unchanged);
         let strict = Limits { floor: 0.01, ..Limits::default() };
         assert_eq!(judge(&changes, &control, 1, &strict).unwrap().verdict, Verdict::Slower);
     }

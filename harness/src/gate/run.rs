@@ -1,9 +1,10 @@
-//! The measuring of two builds against each other.
+//! Measuring two builds against each other.
 
-use super::judge::{Finding, Verdict, judge, looks};
-use super::worker::{PROTOCOL, Reply, Request};
-use super::{Case, Settings};
-use crate::measure::{Progress, stats};
+use super::case::{GateCase, GateSettings};
+use super::judge::{Judgement, Verdict, judge, looks};
+use super::protocol::{PROTOCOL, Reply, Request};
+use crate::timing::progress::Progress;
+use crate::timing::stats;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -13,133 +14,133 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
-/// The programs compared.
+/// The two programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Builds {
-    /// What is known to be good.
+    /// The base, which is known to be good.
     pub base: PathBuf,
-    /// What is judged.
+    /// The new build, which is judged.
     pub new: PathBuf,
 }
 
-/// Why builds cannot be compared at all. Bad input: exit code 2.
+/// Why two builds cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
     /// A program cannot be started.
     #[error("cannot start {}: {reason}", path.display())]
     Start {
-        /// Which.
+        /// The program.
         path: PathBuf,
-        /// The system's words.
+        /// The system's own words.
         reason: String,
     },
     /// A program does not answer as the gate's worker does.
     #[error("{} does not measure for this gate: {reason}", path.display())]
     Foreign {
-        /// Which.
+        /// The program.
         path: PathBuf,
-        /// What it did.
+        /// What it did instead.
         reason: String,
     },
-    /// Nothing is left to measure.
+    /// No case can be measured.
     #[error("no case can be measured with both builds: {reason}")]
     NoCase {
-        /// What the last refusal said.
+        /// The reason of the last refusal.
         reason: String,
     },
 }
 
-/// One case as it ended.
+/// The result of one case.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct GateRow {
     /// The case.
-    pub case: Case,
+    pub case: GateCase,
     /// The kernels of base and new.
     pub kernels: [String; 2],
-    /// Median over pairs of the time of a run, ns, of base and new.
+    /// The time of a run of base and new, ns: the median over pairs.
     pub ns: [f64; 2],
-    /// What was found.
-    pub finding: Finding,
+    /// The judgement.
+    pub judgement: Judgement,
 }
 
-/// What the gate says of all cases.
+/// The verdict on all cases together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// No case is slower, and none is open.
+pub enum GateOutcome {
+    /// Every case is settled, and none is slower.
     Passed,
     /// A build computes something else than the reference.
     WrongResult,
     /// A case is slower.
     Regression,
-    /// No case is slower, but one is inconclusive or not done by the new build.
+    /// No case is slower, but one is inconclusive, or the new build cannot do it.
     Inconclusive,
 }
 
-/// How it went.
+/// The result of a gate.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Report {
-    /// Cases measured.
-    pub rows: Vec<Row>,
-    /// Wrong results, in words.
+pub struct GateReport {
+    /// The cases that were measured.
+    pub rows: Vec<GateRow>,
+    /// The wrong results, in words.
     pub wrong: Vec<String>,
-    /// Cases left out because the base cannot do them, and why.
-    pub left_out: Vec<(Case, String)>,
-    /// Cases that the base can do and the new build cannot, and why.
-    pub lost: Vec<(Case, String)>,
+    /// The cases that the base cannot do, with the reason.
+    pub left_out: Vec<(GateCase, String)>,
+    /// The cases that the base can do and the new build cannot, with the reason.
+    pub lost: Vec<(GateCase, String)>,
     /// The commits of base and new.
     pub commits: [String; 2],
-    /// How long it took, s.
+    /// The time that the gate took, s.
     pub seconds: f64,
 }
 
-impl Report {
-    /// The verdict on the whole.
-    pub fn outcome(&self) -> Outcome {
-        let any = |verdict| self.rows.iter().any(|row| row.finding.verdict == verdict);
+impl GateReport {
+    /// The verdict on all cases.
+    pub fn outcome(&self) -> GateOutcome {
+        let any = |verdict| self.rows.iter().any(|row| row.judgement.verdict == verdict);
         if !self.wrong.is_empty() {
-            Outcome::WrongResult
+            GateOutcome::WrongResult
         } else if any(Verdict::Slower) {
-            Outcome::Regression
+            GateOutcome::Regression
         } else if any(Verdict::Inconclusive) || !self.lost.is_empty() {
-            Outcome::Inconclusive
+            GateOutcome::Inconclusive
         } else {
-            Outcome::Passed
+            GateOutcome::Passed
         }
     }
 }
 
-/// What is known of a case while it is measured.
-struct Course<'c> {
-    case: &'c Case,
+/// The state of a case while it is measured.
+struct CaseState<'c> {
+    case: &'c GateCase,
     iterations: u64,
     kernels: [String; 2],
     ns: [Vec<f64>; 2],
     changes: Vec<f64>,
     control: Vec<f64>,
-    finding: Option<Finding>,
+    judgement: Option<Judgement>,
     settled: bool,
 }
 
-/// The processes of a pair: base, new, and base again for the control.
+/// The indices of the processes of a pair: base, new, and base again for the control.
 const BASE: usize = 0;
 const NEW: usize = 1;
 const CONTROL: usize = 2;
 
-/// Measures until every case is settled, the budget is spent or `progress` says to stop.
+/// Measures until every case is settled, the budget is spent, or `progress` says to stop.
 ///
 /// # Errors
-/// [`GateError`]: a build that cannot be started or is no build of this program, or no case that
-/// both can measure.
+/// [`GateError`]: a build that cannot be started or is not a build of this program, or no case that
+/// both builds can measure.
 pub fn run(
     builds: &Builds,
-    cases: &[Case],
-    settings: &Settings,
+    cases: &[GateCase],
+    settings: &GateSettings,
     progress: &dyn Progress,
-) -> Result<Report, GateError> {
+) -> Result<GateReport, GateError> {
     let start = Instant::now();
     let mut rng = StdRng::seed_from_u64(settings.seed);
-    let mut report = Report {
+    let mut report = GateReport {
         rows: Vec::new(),
         wrong: Vec::new(),
         left_out: Vec::new(),
@@ -147,39 +148,39 @@ pub fn run(
         commits: Default::default(),
         seconds: 0.0,
     };
-    let mut courses: Vec<Course<'_>> = cases.iter().map(Course::new).collect();
+    let mut states: Vec<CaseState<'_>> = cases.iter().map(CaseState::new).collect();
     progress.begin("gate", cases.len() as u64);
     let mut first_done = false;
     loop {
-        let mut open: Vec<usize> = (0..courses.len()).filter(|i| !courses[*i].settled).collect();
+        let mut open: Vec<usize> = (0..states.len()).filter(|i| !states[*i].settled).collect();
         open.shuffle(&mut rng);
         let late = first_done && start.elapsed() >= settings.budget;
         if open.is_empty() || progress.stopped() || late {
             break;
         }
         for index in open {
-            let course = &mut courses[index];
-            let pair = pair(builds, course, settings, &mut rng, &mut report.commits)?;
+            let state = &mut states[index];
+            let pair = pair(builds, state, settings, &mut rng, &mut report.commits)?;
             match pair {
-                Ok([base, new, again]) => course.add(base, new, again, cases.len(), settings),
-                Err(Unfit::Wrong(why)) => {
+                Ok([base, new, again]) => state.add(base, new, again, cases.len(), settings),
+                Err(NotMeasured::Wrong(why)) => {
                     report.wrong.push(why);
-                    course.give_up();
+                    state.give_up();
                 }
-                Err(Unfit::Refused(why)) => {
-                    report.left_out.push((course.case.clone(), why));
-                    course.give_up();
+                Err(NotMeasured::Refused(why)) => {
+                    report.left_out.push((state.case.clone(), why));
+                    state.give_up();
                 }
-                Err(Unfit::Lost(why)) => {
-                    report.lost.push((course.case.clone(), why));
-                    course.give_up();
+                Err(NotMeasured::Lost(why)) => {
+                    report.lost.push((state.case.clone(), why));
+                    state.give_up();
                 }
             }
-            if course.settled {
+            if state.settled {
                 progress.step();
             }
             progress.pulse();
-            // Each case gets its first pair, or there would be cases that nothing is said of.
+            // The budget does not end the first round: every case gets a pair.
             let late = first_done && start.elapsed() >= settings.budget;
             if progress.stopped() || late {
                 break;
@@ -188,7 +189,7 @@ pub fn run(
         first_done = true;
     }
     progress.end();
-    report.rows = courses.into_iter().filter_map(|c| c.finish(cases.len(), settings)).collect();
+    report.rows = states.into_iter().filter_map(|c| c.finish(cases.len(), settings)).collect();
     report.seconds = start.elapsed().as_secs_f64();
     let judged = !(report.rows.is_empty() && report.wrong.is_empty() && report.lost.is_empty());
     if !judged && !progress.stopped() {
@@ -201,67 +202,67 @@ pub fn run(
     Ok(report)
 }
 
-impl<'c> Course<'c> {
-    fn new(case: &'c Case) -> Self {
-        Course {
+impl<'c> CaseState<'c> {
+    fn new(case: &'c GateCase) -> Self {
+        CaseState {
             case,
             iterations: 0,
             kernels: Default::default(),
             ns: Default::default(),
             changes: Vec::new(),
             control: Vec::new(),
-            finding: None,
+            judgement: None,
             settled: false,
         }
     }
 
-    /// Adds a pair, and looks at them all when their number says so.
-    fn add(&mut self, base: f64, new: f64, again: f64, cases: usize, settings: &Settings) {
+    /// Adds a pair, and judges the case when its number of pairs is that of a look.
+    fn add(&mut self, base: f64, new: f64, again: f64, cases: usize, settings: &GateSettings) {
         self.ns[BASE].push(base);
         self.ns[NEW].push(new);
         self.changes.push((new / base).ln());
         self.control.push((again / base).ln());
         let pairs = self.changes.len();
         if looks().any(|look| look == pairs) {
-            self.finding = judge(&self.changes, &self.control, cases, &settings.limits);
-            let open = |finding: &Finding| finding.verdict == Verdict::Inconclusive;
+            self.judgement = judge(&self.changes, &self.control, cases, &settings.limits);
+            let open = |judgement: &Judgement| judgement.verdict == Verdict::Inconclusive;
             self.settled =
-                !self.finding.as_ref().is_some_and(open) || looks().last() == Some(pairs);
+                !self.judgement.as_ref().is_some_and(open) || looks().last() == Some(pairs);
         }
     }
 
     fn give_up(&mut self) {
         self.settled = true;
         self.changes.clear();
-        self.finding = None;
+        self.judgement = None;
     }
 
-    /// The row; a case that was still open is looked at for the last time.
-    fn finish(self, cases: usize, settings: &Settings) -> Option<Row> {
-        let finding = match self.settled {
-            true => self.finding,
+    /// The result. A case that is not settled is judged for the last time.
+    fn finish(self, cases: usize, settings: &GateSettings) -> Option<GateRow> {
+        let judgement = match self.settled {
+            true => self.judgement,
             false => judge(&self.changes, &self.control, cases, &settings.limits),
         }?;
         let ns = [stats::median(&self.ns[BASE])?, stats::median(&self.ns[NEW])?];
-        Some(Row { case: self.case.clone(), kernels: self.kernels, ns, finding })
+        Some(GateRow { case: self.case.clone(), kernels: self.kernels, ns, judgement })
     }
 }
 
 /// Why a case cannot be measured.
-enum Unfit {
+enum NotMeasured {
     Wrong(String),
     Refused(String),
     Lost(String),
 }
 
-/// One pair with its control: the fastest sample of base, new and base again, ns.
+/// Measures one pair with its control: the fastest sample of base, new and base again, ns.
 fn pair(
     builds: &Builds,
-    course: &mut Course<'_>,
-    settings: &Settings,
+    state: &mut CaseState<'_>,
+    settings: &GateSettings,
     rng: &mut StdRng,
     commits: &mut [String; 2],
-) -> Result<Result<[f64; 3], Unfit>, GateError> {
+) -> Result<Result<[f64; 3], NotMeasured>, GateError> {
     let mut order = [BASE, NEW, CONTROL];
     let mut workers: [Option<Worker>; 3] = Default::default();
     order.shuffle(rng);
@@ -269,10 +270,10 @@ fn pair(
         let path = if role == NEW { &builds.new } else { &builds.base };
         let worker = workers[role].insert(Worker::start(path, settings)?);
         worker.ask(&Request::Prepare {
-            layer: course.case.layer.to_string(),
-            contender: course.case.contender.clone(),
-            // Once for each build; the bits do not change from process to process.
-            check: course.changes.is_empty() && role != CONTROL,
+            layer: state.case.layer.to_string(),
+            contender: state.case.contender.clone(),
+            // Each build is checked once. The bits are the same in every process.
+            check: state.changes.is_empty() && role != CONTROL,
             shift: 64 * rng.random_range(0..1024),
         })?;
     }
@@ -281,12 +282,12 @@ fn pair(
         match worker.answer()? {
             Reply::Ready { protocol: PROTOCOL, kernel, commit, run_ns } => {
                 if role != CONTROL {
-                    course.kernels[role] = kernel;
+                    state.kernels[role] = kernel;
                     commits[role] = commit;
                 }
-                if course.iterations == 0 {
+                if state.iterations == 0 {
                     let target = settings.sample.as_nanos() as f64;
-                    course.iterations = (target / run_ns).round().clamp(1.0, 1e9) as u64;
+                    state.iterations = (target / run_ns).round().clamp(1.0, 1e9) as u64;
                 }
             }
             Reply::Ready { protocol, .. } => {
@@ -295,10 +296,10 @@ fn pair(
             }
             Reply::Wrong { why } => {
                 let build = if role == NEW { "new" } else { "base" };
-                return Ok(Err(Unfit::Wrong(format!("{build}: {why}"))));
+                return Ok(Err(NotMeasured::Wrong(format!("{build}: {why}"))));
             }
-            Reply::Refused { why } if role == NEW => return Ok(Err(Unfit::Lost(why))),
-            Reply::Refused { why } => return Ok(Err(Unfit::Refused(why))),
+            Reply::Refused { why } if role == NEW => return Ok(Err(NotMeasured::Lost(why))),
+            Reply::Refused { why } => return Ok(Err(NotMeasured::Refused(why))),
             Reply::Sampled { .. } => return Err(worker.foreign("an answer not asked for".into())),
         }
     }
@@ -307,13 +308,13 @@ fn pair(
         order.shuffle(rng);
         for role in order {
             let worker = &mut workers[role];
-            worker.ask(&Request::Sample { iterations: course.iterations })?;
+            worker.ask(&Request::Sample { iterations: state.iterations })?;
             match worker.answer()? {
                 Reply::Sampled { ns } if ns.is_finite() && ns > 0.0 => {
                     fastest[role] = fastest[role].min(ns);
                 }
-                Reply::Refused { why } if role == NEW => return Ok(Err(Unfit::Lost(why))),
-                Reply::Refused { why } => return Ok(Err(Unfit::Refused(why))),
+                Reply::Refused { why } if role == NEW => return Ok(Err(NotMeasured::Lost(why))),
+                Reply::Refused { why } => return Ok(Err(NotMeasured::Refused(why))),
                 other => return Err(worker.foreign(format!("it answered {other:?}"))),
             }
         }
@@ -321,7 +322,7 @@ fn pair(
     Ok(Ok(fastest))
 }
 
-/// A process that measures.
+/// A worker process.
 struct Worker {
     path: PathBuf,
     child: Child,
@@ -330,12 +331,15 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(path: &Path, settings: &Settings) -> Result<Worker, GateError> {
+    fn start(path: &Path, settings: &GateSettings) -> Result<Worker, GateError> {
         let failed = |reason: String| GateError::Start { path: path.to_owned(), reason };
         let mut command = Command::new(path);
         command.arg("gate-worker").args(["--threads", &settings.threads.to_string()]);
         if let Some(isa) = settings.isa {
             command.args(["--isa", isa.name()]);
+        }
+        if let Some(peers) = &settings.peers {
+            command.arg("--peers").arg(peers);
         }
         let mut child = command
             .stdin(Stdio::piped())
@@ -357,7 +361,7 @@ impl Worker {
     fn ask(&mut self, request: &Request) -> Result<(), GateError> {
         let mut line = serde_json::to_vec(request).map_err(|e| self.foreign(e.to_string()))?;
         line.push(b'\n');
-        // One that has ended is told by its answer, which has its reasons.
+        // Writing fails for a worker that has ended. Reading its answer then gives the reason.
         let _ = self.requests.write_all(&line);
         Ok(())
     }
@@ -378,7 +382,7 @@ impl Worker {
         GateError::Foreign { path: self.path.clone(), reason }
     }
 
-    /// The error of a process that ended before it answered.
+    /// The error for a worker that ended before it answered.
     fn ended(&mut self) -> GateError {
         let status = self.child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
         let mut told = String::new();

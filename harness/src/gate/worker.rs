@@ -1,74 +1,16 @@
-//! The process that measures one case for the gate: it reads requests, one a line, and answers
-//! each with a line. Both are JSON; the two builds of a gate may be of different commits, so the
-//! protocol has a version.
+//! The worker: the process that measures one case for the gate. It reads requests and answers each.
 
+use super::protocol::{PROTOCOL, Reply, Request};
 use crate::contender::{Contender, Prepared, Refusal};
 use crate::data::{Data, Fill};
 use crate::machine::Build;
-use crate::measure::{Apart, Clock, Monotonic};
-use crate::verify::{Checker, Failure};
+use crate::timing::affinity::Separation;
+use crate::timing::clock::{Clock, Monotonic};
+use crate::verify::{CheckFailure, Checker};
 use pointwise::{Isa, Layer};
-use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Write};
 
-/// The version of the protocol.
-pub const PROTOCOL: u32 = 1;
-
-/// What the gate asks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Request {
-    /// To get a case ready.
-    Prepare {
-        /// The layer's text.
-        layer: String,
-        /// The contender's name.
-        contender: String,
-        /// Whether to hold it against the reference first.
-        check: bool,
-        /// Bytes to take from the heap first, so that what follows lies elsewhere each time.
-        shift: usize,
-    },
-    /// For one sample of so many runs, after one that is not timed.
-    Sample {
-        /// Runs.
-        iterations: u64,
-    },
-}
-
-/// What it answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reply {
-    /// The case is ready.
-    Ready {
-        /// [`PROTOCOL`].
-        protocol: u32,
-        /// The kernel that does the work; empty when it cannot be told.
-        kernel: String,
-        /// The commit that the program was built from.
-        commit: String,
-        /// About how long a run takes, ns.
-        run_ns: f64,
-    },
-    /// The sample.
-    Sampled {
-        /// ns per run.
-        ns: f64,
-    },
-    /// It computes something else than the reference.
-    Wrong {
-        /// What and where.
-        why: String,
-    },
-    /// It cannot do this.
-    Refused {
-        /// Why not.
-        why: String,
-    },
-}
-
-/// How long it runs before the first sample, ns.
+/// The time for which a contender runs before its first sample, ns.
 const WARM_UP: u64 = 2_000_000;
 
 /// The seed of the data.
@@ -77,7 +19,7 @@ const SEED: u64 = 1;
 /// Answers requests until there are no more. Call it within the pool that contenders run on.
 ///
 /// # Errors
-/// When a request cannot be read or an answer not be written.
+/// When a request cannot be read, or a reply cannot be written.
 pub fn serve(
     contenders: &[&dyn Contender],
     threads: usize,
@@ -137,8 +79,8 @@ fn ready<'a>(
     if check {
         Checker::new(&layer, SEED).check(contender, threads, isa).map_err(
             |failure| match failure {
-                Failure::Mismatch(mismatch) => Reply::Wrong { why: mismatch.to_string() },
-                Failure::Refused(refusal) => refused(&refusal),
+                CheckFailure::Mismatch(mismatch) => Reply::Wrong { why: mismatch.to_string() },
+                CheckFailure::Refused(refusal) => refused(&refusal),
             },
         )?;
     }
@@ -171,17 +113,17 @@ fn ready<'a>(
 
 fn sample(prepared: &mut dyn Prepared, iterations: u64, clock: &dyn Clock) -> Result<f64, Refusal> {
     let iterations = iterations.max(1);
-    // Also what starts threads again that were settled, before they are parted.
+    // This run also wakes threads that were settled. They must not wake within the separation.
     prepared.run()?;
-    let apart = Apart::keep();
+    let separation = Separation::begin();
     let start = clock.now();
     for _ in 0..iterations {
         prepared.run()?;
     }
     let elapsed = clock.now() - start;
-    drop(apart);
+    drop(separation);
     prepared.settle();
-    // A run below the timer's resolution still took some time: ratios must stay finite.
+    // Ratios must stay finite, even for a run that is shorter than the timer's resolution.
     Ok(elapsed.max(1) as f64 / iterations as f64)
 }
 

@@ -1,50 +1,53 @@
-//! What each level of memory can deliver.
+//! The bandwidth of each level of memory.
 
 use super::cache::CacheLevel;
 use super::lockstep::lockstep;
-use crate::measure::stats;
+use crate::timing::stats;
 use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 
-/// The most that one level of memory delivered.
+/// The highest rate that one level of memory delivered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bandwidth {
     /// `L1`, `L2`, `L3` or `memory`.
     pub level: String,
-    /// On so many threads at once.
+    /// The number of threads that worked at once.
     pub threads: usize,
-    /// Bytes that the level holds for all those threads together; nothing for memory.
+    /// Bytes that the level holds for all those threads together; `None` for memory.
     pub capacity: Option<u64>,
-    /// Bytes that the threads went over, together.
+    /// Bytes that all threads together went over.
     pub bytes: u64,
     /// Reading, 10⁹ bytes per second, all threads together.
     pub read_gbps: f64,
-    /// Copying, 10⁹ bytes per second, those read and those written both counted.
+    /// Copying, 10⁹ bytes per second; bytes read and bytes written both count.
     pub copy_gbps: f64,
 }
 
-/// Where and how much to measure.
+/// One level to be measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// `L1`, `L2`, `L3` or `memory`.
     pub level: String,
-    /// As in [`Bandwidth`].
+    /// As [`Bandwidth::capacity`].
     pub capacity: Option<u64>,
     /// Bytes that each thread goes over.
     pub bytes_per_thread: usize,
 }
 
-/// What a timed run should take at least, ns.
+/// The least time that a run should take, ns.
 const RUN_NS: f64 = 200e3;
-/// Caches when nothing tells: those of nearly every CPU of the last ten years are no smaller.
+/// Level, bytes and sharing CPUs of caches where the system shows none. Nearly every CPU of the last
+/// ten years has caches of at least these sizes.
 const UNKNOWN: [(u8, u64, usize); 3] =
     [(1, 32 << 10, 1), (2, 256 << 10, 1), (3, 8 << 20, usize::MAX)];
-/// No more than this in all, whatever a last-level cache calls itself.
+/// The most bytes that are gone over, however large the last-level cache is said to be.
 const MOST: u64 = 1 << 30;
 
-/// The levels to measure on a machine with `caches`, for `threads` threads: half of each cache,
-/// which its own code and neighbours leave room for, and for memory four times the last one.
+/// The levels to measure on a machine with `caches`, for `threads` threads.
+///
+/// Of each cache half is gone over, which leaves room for code and for other processes. For memory
+/// it is four times the last-level cache.
 pub fn probes(caches: &[CacheLevel], threads: usize) -> Vec<Probe> {
     let threads = threads.max(1) as u64;
     let mut levels: Vec<(u8, u64, usize)> = caches
@@ -55,7 +58,7 @@ pub fn probes(caches: &[CacheLevel], threads: usize) -> Vec<Probe> {
     if levels.is_empty() {
         levels = UNKNOWN.to_vec();
     }
-    // Siblings of one core share its L1; threads are spread over cores before siblings.
+    // The hardware threads of one core share its L1. Threads are spread over cores first.
     let siblings = levels.first().map_or(1, |(_, _, shared_by)| (*shared_by).max(1));
     let mut probes = Vec::new();
     let mut last_total = 0;
@@ -78,12 +81,12 @@ pub fn probes(caches: &[CacheLevel], threads: usize) -> Vec<Probe> {
     probes
 }
 
-/// Whole blocks of the read loop.
+/// Rounds down to whole blocks of the read loop, at least one.
 fn round(bytes: u64) -> usize {
     (bytes as usize / 4096).max(1) * 4096
 }
 
-/// The best of `repeats` runs over one level, on every thread of `pool` at once.
+/// The bandwidth of one level, the best of `repeats` runs on all threads of `pool` at once.
 pub fn bandwidth(probe: &Probe, pool: &rayon::ThreadPool, repeats: usize) -> Bandwidth {
     let threads = pool.current_num_threads();
     let bytes = probe.bytes_per_thread;
@@ -91,18 +94,18 @@ pub fn bandwidth(probe: &Probe, pool: &rayon::ThreadPool, repeats: usize) -> Ban
         pool,
         repeats,
         bytes,
-        |_| Buffer::new(bytes),
+        |_| AlignedWords::new(bytes),
         |buffer, passes| {
             Read { data: buffer.words(), passes }.run();
         },
     );
-    // Both halves together fill the level as the one buffer did.
+    // Both halves together take the room that the one buffer of reading took.
     let half = bytes / 2;
     let copy = best(
         pool,
         repeats,
         2 * half,
-        |_| (Buffer::new(half), Buffer::new(half)),
+        |_| (AlignedWords::new(half), AlignedWords::new(half)),
         |(from, to), passes| {
             for _ in 0..passes {
                 to.words_mut().copy_from_slice(black_box(from.words()));
@@ -120,8 +123,8 @@ pub fn bandwidth(probe: &Probe, pool: &rayon::ThreadPool, repeats: usize) -> Ban
     }
 }
 
-/// Bytes per ns over all threads, when a pass moves `bytes` on each, in the best of `repeats` runs
-/// of as many passes as make a run long enough.
+/// The best rate of `repeats` runs, bytes per ns over all threads. A pass moves `bytes` on each
+/// thread, and a run has as many passes as make it long enough.
 fn best<S>(
     pool: &rayon::ThreadPool,
     repeats: usize,
@@ -129,7 +132,7 @@ fn best<S>(
     make: impl Fn(usize) -> S + Sync,
     work: impl Fn(&mut S, usize) + Sync,
 ) -> f64 {
-    // The first pass of a fresh buffer is the second at worst; the trial's best leaves both out.
+    // The first passes over a fresh buffer are slow. The best of four leaves them out.
     let trial = pool.install(|| lockstep(4, &make, |state| work(state, 1)));
     let pass = stats::min(&trial).unwrap_or(RUN_NS);
     let passes = (RUN_NS / pass).ceil().max(1.0) as usize;
@@ -138,21 +141,22 @@ fn best<S>(
     moved / stats::min(&times).unwrap_or(f64::INFINITY)
 }
 
-/// Words that begin at a multiple of 64 bytes: a vector load across two lines costs double.
-struct Buffer {
+/// Words that begin at a multiple of 64 bytes: a vector load that crosses two cache lines costs
+/// double.
+struct AlignedWords {
     words: Vec<u32>,
     start: usize,
     len: usize,
 }
 
-impl Buffer {
+impl AlignedWords {
     fn new(bytes: usize) -> Self {
         let len = bytes / size_of::<u32>();
-        // Written by the thread that will read it, with ones: untouched zero pages may all be the
-        // same one.
+        // The thread that will read the words writes them, so that their pages lie near it. Pages
+        // of zeros that nobody wrote may all be the same physical page.
         let words = vec![1u32; len + 64 / size_of::<u32>()];
         let start = words.as_ptr().align_offset(64).min(64 / size_of::<u32>());
-        Buffer { words, start, len }
+        AlignedWords { words, start, len }
     }
 
     fn words(&self) -> &[u32] {
@@ -170,11 +174,11 @@ struct Read<'d> {
     passes: usize,
 }
 
-/// Vectors of one step; their ORs are independent chains.
+/// Vectors of one step. Each has a chain of ORs of its own.
 const STEP: usize = 8;
 
 impl Read<'_> {
-    /// With the widest vectors there are.
+    /// Runs with the widest vectors of this CPU.
     fn run(self) {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         {
@@ -200,7 +204,7 @@ impl WithSimd for Read<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let mut any = [simd.splat_u32s(0); STEP];
         for _ in 0..self.passes {
-            // Hidden anew each pass, or the compiler would go over it once.
+            // `black_box` in every pass, or the compiler would go over the data once.
             let (vectors, _) = S::as_simd_u32s(black_box(self.data));
             for step in vectors.as_chunks::<STEP>().0 {
                 for (any, vector) in any.iter_mut().zip(step) {
@@ -214,15 +218,15 @@ impl WithSimd for Read<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cache::CacheKind;
     use super::*;
-    use crate::machine::CacheKind;
 
     fn cache(level: u8, kind: CacheKind, kib: u64, shared_by: usize) -> CacheLevel {
         CacheLevel { level, kind, bytes: kib << 10, ways: 8, line: 64, shared_by }
     }
 
     #[test]
-    fn probes_lie_within_their_level_and_beyond_the_one_before() {
+    fn probes_fit_in_their_level_and_not_in_the_one_before() {
         let caches = [
             cache(1, CacheKind::Data, 48, 1),
             cache(1, CacheKind::Instruction, 32, 1),
@@ -244,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn siblings_share_but_neighbours_do_not() {
+    fn hardware_threads_share_caches_but_cores_do_not() {
         let caches = [
             cache(1, CacheKind::Data, 32, 2),
             cache(2, CacheKind::Unified, 1024, 2),
@@ -271,7 +275,7 @@ mod tests {
     #[test]
     fn buffers_are_aligned_and_whole() {
         for bytes in [4096, 8192] {
-            let mut buffer = Buffer::new(bytes);
+            let mut buffer = AlignedWords::new(bytes);
             assert_eq!(buffer.words().len() * 4, bytes);
             assert_eq!(buffer.words().as_ptr().align_offset(64), 0);
             assert_eq!(buffer.words_mut().len() * 4, bytes);
@@ -280,7 +284,7 @@ mod tests {
 
     #[test]
     fn every_level_gives_a_finite_rate() {
-        let pool = crate::measure::pool(2).unwrap();
+        let pool = crate::timing::pool::pool(2).unwrap();
         let probe = Probe { level: "L1".to_owned(), capacity: Some(16384), bytes_per_thread: 8192 };
         let bandwidth = bandwidth(&probe, &pool, 2);
         assert_eq!((bandwidth.threads, bandwidth.bytes), (2, 16384));

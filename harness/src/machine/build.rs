@@ -11,22 +11,22 @@ pub struct Build {
     pub compiler: String,
     /// The target triple.
     pub target: String,
-    /// `release` or `debug`, the profile it inherits from.
+    /// `release` or `debug`: the profile, or the one that it inherits from.
     pub profile: String,
     /// The optimisation level.
     pub opt_level: String,
     /// Whether debug assertions, and with them overflow checks, are compiled in.
     pub debug_assertions: bool,
-    /// Flags given to the compiler beside the profile's, such as a target CPU.
+    /// Compiler flags beyond those of the profile, such as a target CPU.
     pub rustflags: String,
-    /// The commit's hash; `unknown` when it was not built in its repository.
+    /// The hash of the commit; `unknown` for a build outside of the repository.
     pub commit: String,
-    /// Whether what was compiled differed from the commit.
+    /// Whether compiled files differed from the commit.
     pub dirty: bool,
 }
 
 impl Build {
-    /// Of the running program.
+    /// The build of the running program.
     pub fn this() -> Build {
         Build {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -41,12 +41,12 @@ impl Build {
         }
     }
 
-    /// Whether its timings are those of optimised code.
+    /// Whether its code was optimised, so that its timings mean something.
     pub fn is_optimised(&self) -> bool {
         !self.debug_assertions && matches!(self.opt_level.as_str(), "2" | "3")
     }
 
-    /// The commit's first twelve digits, with `+` when it was dirty.
+    /// The first twelve digits of the commit, with a `+` when compiled files differed from it.
     pub fn short_commit(&self) -> String {
         let short: String = self.commit.chars().take(12).collect();
         if self.dirty { short + "+" } else { short }

@@ -20,15 +20,15 @@ pub enum CacheKind {
 pub struct CacheLevel {
     /// 1, 2, 3 …
     pub level: u8,
-    /// What it holds.
+    /// Whether it holds data, instructions or both.
     pub kind: CacheKind,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Its associativity; 0 when not known.
+    /// Its associativity; 0 when unknown.
     pub ways: u32,
-    /// Bytes of a line.
+    /// Bytes of a cache line.
     pub line: u32,
-    /// Logical CPUs that use it, as the system (or a hypervisor) tells.
+    /// The number of logical CPUs that share it, as the system or a hypervisor reports.
     pub shared_by: usize,
 }
 
@@ -38,7 +38,7 @@ impl CacheLevel {
         self.kind != CacheKind::Instruction
     }
 
-    /// The caches of this machine, nearest first; empty when nothing tells.
+    /// The caches of this machine, nearest first; empty when the system shows none.
     pub fn detect() -> Vec<CacheLevel> {
         let mut caches = from_sys(Path::new("/sys/devices/system/cpu/cpu0/cache"));
         if caches.is_empty() {
@@ -49,7 +49,7 @@ impl CacheLevel {
     }
 }
 
-/// Linux's description of one CPU's caches; empty when there is none.
+/// The caches in Linux's description of one CPU; empty without such a folder.
 fn from_sys(folder: &Path) -> Vec<CacheLevel> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().filter_map(|entry| one_from_sys(&entry.path())).collect()
@@ -89,7 +89,7 @@ fn size(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit).filter(|bytes| *bytes > 0)
 }
 
-/// How many CPUs a list such as `0-3,8-11` names.
+/// The number of CPUs in a list such as `0-3,8-11`.
 fn cpus_in(list: &str) -> usize {
     list.split(',')
         .filter_map(|range| {

@@ -1,51 +1,54 @@
-//! The FMA ceiling: multiply-adds per second with registers only.
+//! The FMA ceiling: multiply-adds per second on registers only.
 //!
-//! Measured rather than looked up: CPUs that list the same ISA run it at different widths, at
-//! clock rates that depend on it, and a hypervisor may hide which CPU it is.
+//! The ceiling is measured rather than looked up. CPUs with the same ISA have units of different
+//! widths, their clock rate depends on the ISA in use, and a hypervisor may hide the CPU's name.
 
+use super::isa_text;
 use super::lockstep::lockstep;
-use crate::measure::stats;
+use crate::timing::stats;
 use pointwise::Isa;
 use pulp::{Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 
-/// The most that was reached with one ISA.
+/// The highest rate that was reached with one ISA.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FmaCeiling {
-    /// With vectors of this ISA.
-    #[serde(with = "isa_name")]
+    /// The ISA whose vectors were used.
+    #[serde(with = "isa_text::one")]
     pub isa: Isa,
-    /// On so many threads at once.
+    /// The number of threads that worked at once.
     pub threads: usize,
-    /// All together, two operations per multiply-add.
+    /// GFLOP/s of all threads together, two operations per multiply-add.
     pub gflops: f64,
 }
 
-/// What a timed run should take, ns: long against starting threads, short against a time slice.
+/// The time that a run should take, ns: far longer than starting threads together, and shorter
+/// than a time slice of the scheduler.
 const RUN_NS: f64 = 300e3;
 
-/// The most GFLOP/s of `repeats` short runs on every thread of `pool` at once; nothing when this
-/// CPU lacks the ISA.
+/// The FMA ceiling of an ISA on all threads of `pool` at once; `None` when this CPU lacks the ISA.
 ///
-/// The best, not the median: a ceiling is what the machine can do when it is left alone.
+/// It is the best of `repeats` short runs rather than their median, because a ceiling is what the
+/// machine can do when nothing disturbs it.
 pub fn fma_ceiling(isa: Isa, pool: &rayon::ThreadPool, repeats: usize) -> Option<FmaCeiling> {
     if !isa.is_available() {
         return None;
     }
     let threads = pool.current_num_threads();
     let trial = 2_000;
-    let times = pool.install(|| lockstep(5, |_| (), |()| spin(isa, trial)));
+    let times = pool.install(|| lockstep(5, |_| (), |()| multiply_add(isa, trial)));
     let rounds = (trial as f64 * RUN_NS / stats::min(&times)?).max(1.0) as u64;
-    let times = pool.install(|| lockstep(repeats.max(1), |_| (), |()| spin(isa, rounds)));
+    let times = pool.install(|| lockstep(repeats.max(1), |_| (), |()| multiply_add(isa, rounds)));
     let operations = 2.0 * (chains(isa) * isa.lanes() * threads) as f64 * rounds as f64;
     Some(FmaCeiling { isa, threads, gflops: operations / stats::min(&times)? })
 }
 
-/// Independent chains of multiply-adds. At least latency × pipes are needed (4 × 2 on current
-/// x86, up to 4 × 4 on Arm), and operands and chains must fit in the registers: 16 with AVX2, 32
-/// with AVX-512 and NEON.
-pub(super) const fn chains(isa: Isa) -> usize {
+/// The number of independent chains of multiply-adds that [`multiply_add`] runs.
+///
+/// Latency × pipes is the least number that keeps the pipes busy: 4 × 2 on current x86, up to 4 × 4
+/// on Arm. Chains and operands must fit in the registers: 16 with AVX2, 32 with AVX-512 and NEON.
+pub const fn chains(isa: Isa) -> usize {
     match isa {
         Isa::Avx512 | Isa::Neon => WIDE,
         _ => NARROW,
@@ -55,8 +58,9 @@ pub(super) const fn chains(isa: Isa) -> usize {
 const NARROW: usize = 12;
 const WIDE: usize = 24;
 
-/// `rounds` multiply-adds on each chain.
-pub(super) fn spin(isa: Isa, rounds: u64) {
+/// Runs `rounds` multiply-adds on each of the [`chains`] of an ISA, on this thread. An ISA that this
+/// CPU lacks does nothing.
+pub fn multiply_add(isa: Isa, rounds: u64) {
     match isa {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         Isa::Avx2 => {
@@ -80,7 +84,7 @@ pub(super) fn spin(isa: Isa, rounds: u64) {
     }
 }
 
-/// `N` chains of multiply-adds in registers.
+/// `N` chains of multiply-adds on registers.
 struct Chains<const N: usize> {
     rounds: u64,
 }
@@ -90,7 +94,7 @@ impl<const N: usize> WithSimd for Chains<N> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // Hidden from the compiler, or it would see what the sums come to.
+        // `black_box` hides the values from the compiler, which would compute the sums otherwise.
         let a = simd.splat_f32s(black_box(1.0e-3));
         let b = simd.splat_f32s(black_box(1.0e-3));
         let mut sums = [simd.splat_f32s(0.0); N];
@@ -98,7 +102,8 @@ impl<const N: usize> WithSimd for Chains<N> {
             *sum = simd.splat_f32s(black_box(1.0));
         }
         for _ in 0..self.rounds {
-            // Chained through the addend, as in a kernel: some Arm CPUs forward it sooner.
+            // The chain goes through the addend, as in a kernel: some Arm CPUs forward the addend
+            // sooner than the factors.
             for sum in &mut sums {
                 *sum = simd.mul_add_f32s(a, b, *sum);
             }
@@ -111,8 +116,8 @@ impl<const N: usize> WithSimd for Chains<N> {
     }
 }
 
-/// The same in portable code, compiled for whatever the build's target has: on a baseline x86-64
-/// every multiply-add is a call into the C library, as it is in a portable kernel.
+/// The same in portable code, compiled for the build's target. On baseline x86-64 every
+/// multiply-add is a call into the C library, as it is in a portable kernel.
 #[inline(never)]
 fn scalar(rounds: u64) {
     let (a, b) = (black_box(1.0e-3f32), black_box(1.0e-3f32));
@@ -128,52 +133,13 @@ fn scalar(rounds: u64) {
     black_box(sums);
 }
 
-/// An ISA as its name.
-pub(super) mod isa_name {
-    use pointwise::Isa;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(in crate::machine) fn serialize<S: Serializer>(
-        isa: &Isa,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.serialize_str(isa.name())
-    }
-
-    pub(in crate::machine) fn deserialize<'d, D: Deserializer<'d>>(
-        from: D,
-    ) -> Result<Isa, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// Several ISAs as their names.
-pub(super) mod isa_names {
-    use pointwise::Isa;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(in crate::machine) fn serialize<S: Serializer>(
-        isas: &[Isa],
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_seq(isas.iter().map(|isa| isa.name()))
-    }
-
-    pub(in crate::machine) fn deserialize<'d, D: Deserializer<'d>>(
-        from: D,
-    ) -> Result<Vec<Isa>, D::Error> {
-        let names = Vec::<String>::deserialize(from)?;
-        names.iter().map(|name| name.parse().map_err(D::Error::custom)).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn ceilings_exist_for_exactly_the_isas_of_this_cpu() {
-        let pool = crate::measure::pool(1).unwrap();
+        let pool = crate::timing::pool::pool(1).unwrap();
         for isa in Isa::ALL {
             let ceiling = fma_ceiling(isa, &pool, 2);
             assert_eq!(ceiling.is_some(), isa.is_available(), "{isa}");

@@ -3,21 +3,21 @@
 use super::bandwidth::{Bandwidth, bandwidth, probes};
 use super::cache::CacheLevel;
 use super::ceiling::{FmaCeiling, fma_ceiling};
-use crate::measure::Progress;
+use crate::timing::progress::Progress;
 use pointwise::Isa;
 use serde::{Deserialize, Serialize};
 
-/// What this machine was seen to do at best. Measured in the same run as what is compared with it:
-/// tomorrow the clock rate is another.
+/// The best that this machine was seen to do. A run is compared with ceilings of the same run,
+/// because the clock rate differs from day to day.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ceilings {
-    /// Per ISA and number of threads.
+    /// One for each ISA and number of threads.
     pub fma: Vec<FmaCeiling>,
-    /// Per number of threads and level, the nearest first.
+    /// One for each number of threads and level, the nearest level first.
     pub bandwidth: Vec<Bandwidth>,
 }
 
-/// How long to look for the best.
+/// How long the ceilings are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
     /// About half a second per number of threads.
@@ -27,9 +27,10 @@ pub enum Effort {
 }
 
 impl Ceilings {
-    /// Measures all ISAs of this CPU and all levels of memory, on the threads of `pool`, and keeps
-    /// the best of several passes: another process that takes a CPU for a tenth of a second spoils
-    /// one pass and not the next.
+    /// Measures all ISAs of this CPU and all levels of memory on the threads of `pool`.
+    ///
+    /// The best of several passes counts. Another process that takes a CPU for a tenth of a second
+    /// spoils one pass and not the next.
     pub fn measure(
         pool: &rayon::ThreadPool,
         caches: &[CacheLevel],
@@ -51,7 +52,7 @@ impl Ceilings {
                 progress.step();
             }
             for probe in &probes {
-                // A cache takes a quarter of a millisecond for each, memory many.
+                // A sweep of a cache takes a quarter of a millisecond, one of memory many.
                 let sweeps = if probe.capacity.is_some() { 8 * sweeps } else { sweeps };
                 pass.bandwidth.push(bandwidth(probe, pool, sweeps));
                 progress.step();
@@ -62,7 +63,7 @@ impl Ceilings {
         best
     }
 
-    /// The better of two measurements of the same ceilings, one by one.
+    /// For each ceiling the better of two measurements.
     fn better(mut self, other: Ceilings) -> Ceilings {
         if self.fma.is_empty() && self.bandwidth.is_empty() {
             return other;
@@ -77,7 +78,7 @@ impl Ceilings {
         self
     }
 
-    /// The ceilings of several numbers of threads in one.
+    /// Both sets of ceilings, which are of different numbers of threads.
     #[must_use]
     pub fn and(mut self, other: Ceilings) -> Ceilings {
         self.fma.extend(other.fma);
@@ -85,12 +86,12 @@ impl Ceilings {
         self
     }
 
-    /// Measures the FMA ceilings again and keeps the better of both: a few milliseconds between
-    /// two layers keep the ceiling above what is measured under it when the clock rate rises.
+    /// Measures the FMA ceilings again and keeps the better figures. It takes a few milliseconds
+    /// between two layers. A rate measured under a risen clock then stays below its ceiling.
     pub fn raise(&mut self, pool: &rayon::ThreadPool) {
         let threads = pool.current_num_threads();
         for ceiling in self.fma.iter_mut().filter(|ceiling| ceiling.threads == threads) {
-            // The scalar one is no layer's ceiling where there is another.
+            // Where there is a wider ISA, the scalar ceiling bounds no layer.
             if ceiling.isa == Isa::Scalar {
                 continue;
             }
@@ -100,13 +101,13 @@ impl Ceilings {
         }
     }
 
-    /// The highest FMA ceiling on `threads` threads, of ISAs up to `cap`; nothing when none was
-    /// measured.
+    /// The rate of the [`highest`](Ceilings::highest) FMA ceiling, GFLOP/s.
     pub fn gflops(&self, threads: usize, cap: Option<Isa>) -> Option<f64> {
         self.highest(threads, cap).map(|ceiling| ceiling.gflops)
     }
 
-    /// The ceiling that [`gflops`](Ceilings::gflops) gives the rate of.
+    /// The highest FMA ceiling on `threads` threads among ISAs up to `cap`; `None` when no such
+    /// ceiling was measured.
     pub fn highest(&self, threads: usize, cap: Option<Isa>) -> Option<&FmaCeiling> {
         self.fma
             .iter()
@@ -115,8 +116,8 @@ impl Ceilings {
             .max_by(|a, b| a.gflops.total_cmp(&b.gflops))
     }
 
-    /// The same with the FMA ceilings on `threads` threads no higher than `gflops`: what was seen
-    /// beside one case.
+    /// The same with the FMA ceilings on `threads` threads lowered to `gflops` at most: the rate
+    /// that was measured in turns with the contenders of one case.
     #[must_use]
     pub fn at_most(&self, threads: usize, gflops: f64) -> Ceilings {
         let mut held = self.clone();
@@ -126,7 +127,7 @@ impl Ceilings {
         held
     }
 
-    /// The ceiling of one ISA on `threads` threads.
+    /// The ceiling of one ISA on `threads` threads, GFLOP/s.
     pub fn of(&self, isa: Isa, threads: usize) -> Option<f64> {
         let mut ceilings = self.fma.iter();
         ceilings.find(|c| c.isa == isa && c.threads == threads).map(|c| c.gflops)
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn the_highest_counts_within_the_cap() {
         let ceilings = some();
-        // Not the widest: where 512 bits run at a lower clock, 256 bits set the ceiling.
+        // The widest ISA need not have it: with 512-bit vectors the clock rate may be lower.
         assert_eq!(ceilings.gflops(1, None), Some(120.0));
         assert_eq!(ceilings.gflops(1, Some(Isa::Avx512)), Some(120.0));
         assert_eq!(ceilings.gflops(1, Some(Isa::Scalar)), Some(2.0));
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn raising_never_lowers() {
-        let pool = crate::measure::pool(1).unwrap();
+        let pool = crate::timing::pool::pool(1).unwrap();
         let mut ceilings = some();
         ceilings.fma[1].gflops = 1e9;
         ceilings.fma[2].gflops = 1e-9;

@@ -1,7 +1,7 @@
-//! What CPU and host this is.
+//! The CPU and the host.
 
 use super::cache::CacheLevel;
-use super::microarchitecture;
+use super::{isa_text, microarchitecture};
 use pointwise::Isa;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -12,9 +12,9 @@ use std::path::Path;
 pub struct Cpu {
     /// `AuthenticAMD`, `GenuineIntel`, or an Arm implementer's number.
     pub vendor: String,
-    /// The name it goes by.
+    /// Its brand name.
     pub brand: String,
-    /// Its microarchitecture, where it is known.
+    /// Its microarchitecture, if known.
     pub microarchitecture: Option<String>,
     /// Family, model and stepping (x86); zero, part and revision (Arm).
     pub family: u32,
@@ -25,36 +25,36 @@ pub struct Cpu {
     /// `x86_64`, `aarch64` …
     pub architecture: String,
     /// The ISAs that kernels can use here.
-    #[serde(with = "super::ceiling::isa_names")]
+    #[serde(with = "isa_text::list")]
     pub isas: Vec<Isa>,
-    /// Further instruction sets that kernels or peers make use of.
+    /// Further instruction sets that kernels or peers use.
     pub features: Vec<String>,
     /// Its caches, nearest first.
     pub caches: Vec<CacheLevel>,
     /// Logical CPUs that this process may use.
     pub logical: usize,
-    /// Cores that those belong to; as many as `logical` when nothing tells.
+    /// The number of cores of those CPUs; `logical` when the system shows none.
     pub physical: usize,
 }
 
-/// What the CPU is in.
+/// The computer around the CPU.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// `linux`, `macos` …
     pub os: String,
-    /// The kernel's release, where it is known.
+    /// The release of the operating system's kernel, if known.
     pub kernel: Option<String>,
-    /// The frequency governor, where one is shown.
+    /// The frequency governor, if the system shows it.
     pub governor: Option<String>,
-    /// Whether frequency boost is on, where it is shown.
+    /// Whether frequency boost is on, if the system shows it.
     pub boost: Option<bool>,
-    /// The hypervisor's name, or `unnamed`, when it is a virtual machine.
+    /// In a virtual machine the hypervisor's name, or `unnamed`.
     pub hypervisor: Option<String>,
-    /// Memory in bytes, where it is known.
+    /// Bytes of memory, if known.
     pub memory: Option<u64>,
 }
 
-/// Numbers and names that a CPU gives itself.
+/// The numbers and names by which a CPU identifies itself.
 #[derive(Debug, Default)]
 struct Identity {
     vendor: String,
@@ -87,10 +87,10 @@ impl Cpu {
         }
     }
 
-    /// A name for a folder: lower case, of letters, digits and hyphens, the same for every machine
-    /// with this CPU: `amd-epyc-family26-model2`.
+    /// A folder name such as `amd-epyc-family26-model2`, of lower-case letters, digits and hyphens.
+    /// Every machine with this CPU has the same.
     pub fn slug(&self) -> String {
-        // The clock rate and the marks of trade say nothing that the numbers do not.
+        // The clock rate and trade marks would only make the name longer.
         let brand = self.brand.split('@').next().unwrap_or_default().to_lowercase();
         let brand = brand.replace("(r)", " ").replace("(tm)", " ");
         let words = brand
@@ -104,11 +104,6 @@ impl Cpu {
         words.push(format!("family{}", self.family));
         words.push(format!("model{}", self.model));
         words.join("-")
-    }
-
-    /// The size of the last cache that holds data, if any is known.
-    pub fn last_level(&self) -> Option<&CacheLevel> {
-        self.caches.iter().filter(|cache| cache.holds_data()).max_by_key(|cache| cache.level)
     }
 }
 
@@ -127,7 +122,7 @@ impl Host {
     }
 }
 
-/// Whether boost is on, as one of two drivers says it.
+/// Whether boost is on, as either of two drivers reports it.
 fn boost(sys: &Path) -> Option<bool> {
     match line(&sys.join("cpufreq/boost")) {
         Some(on) => Some(on == "1"),
@@ -135,7 +130,7 @@ fn boost(sys: &Path) -> Option<bool> {
     }
 }
 
-/// Cores under Linux's folder of CPUs; nothing when it does not show them.
+/// The number of cores in Linux's folder of CPUs; `None` when it does not show them.
 fn cores(sys: &Path) -> Option<usize> {
     let mut cores = BTreeSet::new();
     for entry in std::fs::read_dir(sys).ok()?.flatten() {
@@ -196,7 +191,7 @@ impl Identity {
 
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
 impl Identity {
-    /// From `/proc/cpuinfo`, the first CPU's lines.
+    /// Reads the lines of the first CPU in `/proc/cpuinfo`.
     fn detect() -> Identity {
         let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let field = |name: &str| {
@@ -218,7 +213,7 @@ impl Identity {
     }
 }
 
-/// `0x41` or `3`.
+/// Reads a number such as `0x41` or `3`.
 #[cfg(any(test, not(any(target_arch = "x86", target_arch = "x86_64"))))]
 fn parse(text: &str) -> Option<u32> {
     match text.strip_prefix("0x") {
@@ -227,7 +222,7 @@ fn parse(text: &str) -> Option<u32> {
     }
 }
 
-/// Names of the features that are there, of those that matter.
+/// The names of this CPU's features, out of those that kernels or peers use.
 fn features() -> Vec<String> {
     let mut found: Vec<&str> = Vec::new();
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -249,7 +244,7 @@ fn features() -> Vec<String> {
         }
         note!("neon" "fp16" "dotprod" "i8mm" "bf16" "sve" "sve2");
     }
-    found.drain(..).map(str::to_owned).collect()
+    found.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

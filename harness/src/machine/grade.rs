@@ -1,13 +1,16 @@
-//! How far figures from this machine, in this state, can be trusted.
+//! How far figures from this machine in its present state can be trusted.
 
-use super::{Build, Host, Noise, Timer};
+use super::build::Build;
+use super::cpu::Host;
+use super::noise::Noise;
+use super::timer::Timer;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// From A, where differences of 1% show, to F, where none can be believed.
+/// The grade of a machine, from A to F.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Grade {
-    /// As quiet as machines get: differences of 1% show.
+    /// Very quiet: differences of 1% show.
     A,
     /// Quiet: differences of 2–3% show.
     B,
@@ -15,7 +18,7 @@ pub enum Grade {
     C,
     /// Differences of 10% may show, in pairs and with many samples.
     D,
-    /// Something is wrong that more samples will not mend.
+    /// Something is wrong that more samples do not mend.
     F,
 }
 
@@ -31,41 +34,41 @@ impl fmt::Display for Grade {
     }
 }
 
-/// One thing that was looked at.
+/// One property of the machine that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// The property.
     pub what: String,
-    /// The grade that it alone allows.
+    /// The grade that this property alone would give.
     pub grade: Grade,
-    /// What was seen, with its unit.
+    /// The value that was found, with its unit.
     pub seen: String,
 }
 
-/// The grade of a machine in a state, and why.
+/// The grade of a machine, with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trust {
-    /// The worst of the findings'.
+    /// The worst grade among the findings.
     pub grade: Grade,
-    /// Everything that was looked at.
+    /// Every property that was checked.
     pub findings: Vec<Finding>,
 }
 
-/// The upper bounds of A, B, C and D.
+/// The upper bounds of the grades A, B, C and D.
 type Bounds = [f64; 4];
 
-/// Of a clock's overhead and resolution, ns: against samples of a millisecond.
+/// Of the clock's overhead and resolution, ns; a sample takes a millisecond.
 const CLOCK_NS: Bounds = [100.0, 1_000.0, 10_000.0, 50_000.0];
-/// Of the 99th percentile of jitter. One sample in a hundred does not reach the median, hence the
-/// wide steps.
+/// Of the 99th percentile of jitter. The steps are wide, because one sample in a hundred does not
+/// move a median.
 const JITTER_P99: Bounds = [0.03, 0.10, 0.30, 1.00];
-/// Of jitter between the quartiles, which is what medians come from.
+/// Of jitter between the quartiles, which does move medians.
 const JITTER_QUARTILES: Bounds = [0.005, 0.02, 0.05, 0.15];
-/// Of the share of time stolen.
+/// Of the share of time that other guests took.
 const STEAL: Bounds = [0.001, 0.01, 0.03, 0.10];
-/// Of CPUs busy with others' work, per CPU of the machine.
+/// Of the share of the machine's CPUs that other processes kept busy.
 const OTHER_LOAD: Bounds = [0.02, 0.05, 0.15, 0.50];
-/// Of the drift of the clock rate.
+/// Of the relative drift of the clock rate.
 const DRIFT: Bounds = [0.01, 0.03, 0.06, 0.15];
 
 fn within(value: f64, bounds: &Bounds) -> Grade {
@@ -120,7 +123,7 @@ impl Trust {
         note("clock rate drift", within(noise.drift, &DRIFT), seen);
         if noise.taken_again > 0 {
             let seen = format!(
-                "threads were made to share one; samples taken again for it: {}",
+                "threads had to share a core; samples repeated for that: {}",
                 noise.taken_again
             );
             note("cores", Grade::B, seen);
@@ -149,7 +152,7 @@ impl Trust {
         Trust { grade, findings }
     }
 
-    /// The findings that kept the grade from being better.
+    /// The findings that have the grade of the machine, unless that is A.
     pub fn reasons(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|f| f.grade == self.grade && f.grade != Grade::A)
     }

@@ -1,14 +1,14 @@
 //! The same work on every thread of a pool, started at the same moment.
 
-use crate::measure::{Clock, Monotonic};
+use crate::timing::clock::{Clock, Monotonic};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Does `work` on each thread of the pool that it is called in, on a state that the thread made for
-/// itself with `make`, `repeats` times over, and returns what each repeat took, ns: from the start
-/// of the first thread to the end of the last.
+/// Runs `work` on every thread of the current pool, `repeats` times, and returns the time of each
+/// repeat, ns: from the start of the first thread to the end of the last. Each thread works on a
+/// state that it made itself with `make`, which is given the thread's index.
 ///
-/// A barrier of the operating system would wake the threads tens of microseconds apart; this one
-/// spins.
+/// Threads wait for one another by spinning. A barrier of the operating system would wake them tens
+/// of microseconds apart.
 pub(super) fn lockstep<S>(
     repeats: usize,
     make: impl Fn(usize) -> S + Sync,
@@ -16,7 +16,7 @@ pub(super) fn lockstep<S>(
 ) -> Vec<f64> {
     let threads = rayon::current_num_threads();
     let arrived = AtomicUsize::new(0);
-    // Where there are fewer CPUs, who spins keeps a CPU from those who are waited for.
+    // With fewer CPUs than threads, a spinning thread keeps its CPU from a thread that it waits for.
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let patience = if threads > cpus { 1 } else { 1 << 12 };
     let clock = Monotonic::new();
@@ -41,7 +41,7 @@ pub(super) fn lockstep<S>(
         .collect()
 }
 
-/// Arrives, and spins until `all` have; gives way each `patience` spins.
+/// Counts this thread as arrived and spins until `all` have, yielding every `patience` spins.
 fn wait(arrived: &AtomicUsize, all: usize, patience: u32) {
     arrived.fetch_add(1, Ordering::AcqRel);
     let mut spins = 0u32;
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn every_thread_works_in_every_repeat_and_none_runs_ahead() {
-        let pool = crate::measure::pool(3).unwrap();
+        let pool = crate::timing::pool::pool(3).unwrap();
         let log = Mutex::new(Vec::new());
         let times = pool.install(|| {
             lockstep(

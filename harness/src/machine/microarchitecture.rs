@@ -1,9 +1,8 @@
-//! Names of microarchitectures, from the numbers that CPUs give themselves.
+//! Names of microarchitectures, by the numbers with which CPUs identify themselves.
 //!
 //! Sources: AMD's processor programming references and revision guides (family 17h to 1Ah), Intel's
 //! Software Developer's Manual volume 4 table 2-1, Arm's technical reference manuals (MIDR part
-//! numbers). Only what people are likely to run; what is not listed has no name here, and nothing
-//! but headings depends on one.
+//! numbers). The list has the CPUs that people are likely to run. Only headings depend on it.
 
 /// The microarchitecture of an x86 CPU.
 pub(super) fn x86(vendor: &str, family: u32, model: u32) -> Option<&'static str> {

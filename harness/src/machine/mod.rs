@@ -1,27 +1,28 @@
-//! The machine: what it is, what it could do at best, and how far its figures can be trusted.
+//! The machine: what it is, what it can do at best, and how far its figures can be trusted.
+//!
+//! This room imports `timing`. It knows nothing of layers and contenders.
 
 mod bandwidth;
-mod beside;
 mod build;
 mod cache;
 mod ceiling;
 mod ceilings;
-mod cores;
+mod core_probe;
 mod cpu;
 pub mod doctor;
 mod grade;
+mod isa_text;
 mod lockstep;
 mod microarchitecture;
 mod noise;
 mod timer;
 
 pub use bandwidth::{Bandwidth, Probe, bandwidth, probes};
-pub use beside::Beside;
 pub use build::Build;
 pub use cache::{CacheKind, CacheLevel};
-pub use ceiling::{FmaCeiling, fma_ceiling};
+pub use ceiling::{FmaCeiling, chains, fma_ceiling, multiply_add};
 pub use ceilings::{Ceilings, Effort};
-pub(crate) use cores::Probe as CoreProbe;
+pub use core_probe::{CoreProbe, SharedCores};
 pub use cpu::{Cpu, Host};
 pub use grade::{Finding, Grade, Trust};
 pub use noise::{Monitor, Noise};

@@ -1,30 +1,32 @@
-//! What else happened on the machine while it was measured.
+//! What disturbed the machine while it was measured.
 
 use super::timer::{links_for, time_chain};
-use crate::measure::{Clock, Monotonic, stats};
+use crate::timing::clock::{Clock, Monotonic};
+use crate::timing::stats;
 use serde::{Deserialize, Serialize};
 
-/// What disturbed a run. A quantity that the system does not show is `None`, not zero.
+/// What disturbed a run. A quantity that the system does not show is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Noise {
-    /// How long was watched, s.
+    /// The time that was watched, s.
     pub seconds: f64,
-    /// Share of the CPUs' time that a hypervisor gave to others.
+    /// The share of CPU time that a hypervisor gave to other guests.
     pub steal: Option<f64>,
-    /// CPUs kept busy, on average, by other processes.
+    /// The average number of CPUs that other processes kept busy.
     pub other_load: Option<f64>,
     /// The system's load averages over 1, 5 and 15 minutes, at the end.
     pub load_average: Option<[f64; 3]>,
-    /// Slowest ÷ fastest − 1 of the core's clock rate, as sampled through the run.
+    /// Slowest ÷ fastest − 1, over samples of the core's clock rate during the run.
     pub drift: f64,
-    /// How often the clock rate was sampled.
+    /// The number of those samples.
     pub drift_samples: usize,
-    /// Samples that were taken again, for threads had been made to share a core.
+    /// Samples of contenders that were repeated because threads had to share a core.
     #[serde(default)]
     pub taken_again: u64,
 }
 
-/// Watches a run: started before it, sampled between cases, finished after it.
+/// Watches a run. It is started before the run, takes samples between cases, and is finished after
+/// the run.
 pub struct Monitor {
     clock: Box<dyn Clock>,
     links: u64,
@@ -33,7 +35,7 @@ pub struct Monitor {
     before: Option<Snapshot>,
 }
 
-/// CPU time since the system, and this process, started, s.
+/// CPU time since the start of the system and of this process, s.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Snapshot {
     busy: f64,
@@ -42,7 +44,7 @@ struct Snapshot {
     own: f64,
 }
 
-/// What a sample of the clock rate takes, ns, and how many are taken to find the undisturbed one.
+/// The time of one try to sample the clock rate, ns, and the number of tries. The fastest counts.
 const SAMPLE_NS: f64 = 100e3;
 const TRIES: usize = 5;
 
@@ -58,14 +60,14 @@ impl Monitor {
         monitor
     }
 
-    /// Samples the clock rate; takes half a millisecond. Call it between cases, or every second.
+    /// Samples the clock rate, which takes half a millisecond. Call it between cases, or every second.
     pub fn sample(&mut self) {
-        // The best of a few: a preemption is not a change of the clock rate.
+        // A preempted try is slow too, but its clock rate did not change.
         let times: Vec<f64> = (0..TRIES).map(|_| time_chain(&*self.clock, self.links)).collect();
         self.speeds.extend(stats::min(&times));
     }
 
-    /// Ends the watch, and says what there was; so many samples were taken again.
+    /// Ends the watch. `taken_again` is the number of samples that were repeated.
     pub fn finish(mut self, taken_again: u64) -> Noise {
         self.sample();
         let seconds = (self.clock.now() - self.started) as f64 / 1e9;
@@ -82,7 +84,7 @@ impl Monitor {
     }
 }
 
-/// Slowest ÷ fastest − 1, the one sample in twenty that was slowest left out as disturbed.
+/// Slowest ÷ fastest − 1, without the slowest twentieth of the samples, which something disturbed.
 fn drift(times: &[f64]) -> f64 {
     match (stats::min(times), stats::quantile(times, 0.95)) {
         (Some(fastest), Some(slowest)) if fastest > 0.0 => slowest / fastest - 1.0,
@@ -91,14 +93,14 @@ fn drift(times: &[f64]) -> f64 {
 }
 
 impl Snapshot {
-    /// Share of all CPU time that was stolen.
+    /// The share of all CPU time that other guests took.
     fn steal_since(&self, before: &Snapshot) -> Option<f64> {
         let steal = self.steal - before.steal;
         let all = steal + (self.busy - before.busy) + (self.idle - before.idle);
         (all > 0.0).then(|| (steal / all).max(0.0))
     }
 
-    /// CPUs busy with others' work, on average.
+    /// The average number of CPUs that other processes kept busy.
     fn other_since(&self, before: &Snapshot, seconds: f64) -> Option<f64> {
         let others = (self.busy - before.busy) - (self.own - before.own);
         (seconds > 0.0).then(|| (others / seconds).max(0.0))
@@ -146,7 +148,7 @@ mod tests {
     fn steal_and_others_come_from_differences() {
         let before = Snapshot { busy: 100.0, idle: 50.0, steal: 5.0, own: 10.0 };
         let after = Snapshot { busy: 115.0, idle: 53.0, steal: 7.0, own: 20.0 };
-        // 10 s on 2 CPUs: 15 busy, 3 idle, 2 stolen; 10 of the busy ones were our own.
+        // 10 s on 2 CPUs: 15 s busy, 3 s idle, 2 s stolen. 10 s of the busy time were our own.
         assert_eq!(after.steal_since(&before), Some(0.1));
         assert_eq!(after.other_since(&before, 10.0), Some(0.5));
         assert_eq!(before.steal_since(&before), None);

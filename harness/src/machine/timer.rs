@@ -1,33 +1,34 @@
-//! How finely, and at what cost, time can be told here.
+//! The resolution and cost of the clock, and how steady one thread is.
 
-use crate::measure::{Clock, clock, stats};
+use crate::timing::clock::{self, Clock};
+use crate::timing::stats;
 use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 
-/// The clock and the steadiness of one thread, as measured.
+/// The clock, and the steadiness of one thread.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timer {
     /// The smallest step that the clock was seen to take, ns.
     pub resolution_ns: f64,
-    /// What reading it costs, ns.
+    /// The time of one reading, ns.
     pub overhead_ns: f64,
-    /// How the same work spread: between the quartiles, as a share of the median …
+    /// The spread of the time of equal work: upper less lower quartile, as a share of the median.
     pub jitter_quartiles: f64,
-    /// … the 99th percentile ÷ the median − 1 …
+    /// The 99th percentile of those times ÷ their median − 1.
     pub jitter_p99: f64,
-    /// … and the slowest ÷ the median − 1.
+    /// The slowest of those times ÷ their median − 1.
     pub jitter_max: f64,
-    /// Core clock, GHz, from the median time of a chain of operations that take a cycle each.
+    /// The core's clock rate, GHz: from the median time of a chain of operations of one cycle each.
     pub frequency_ghz: f64,
 }
 
-/// What a piece of the fixed work should take, ns: short of a sample, but long enough for a timer
-/// interrupt to be a part of it and not the whole.
+/// The time of one piece of the work, ns. It is shorter than a sample, and long enough that a timer
+/// interrupt takes a part of it and not the whole.
 const PIECE_NS: f64 = 250e3;
 
 impl Timer {
-    /// Watches the clock, then times the same work `pieces` times (¼ ms each), calling `after`
-    /// after each.
+    /// Examines the clock, then times `pieces` equal pieces of work of ¼ ms. `after` is called after
+    /// each piece.
     pub fn measure(clock: &dyn Clock, pieces: usize, after: &mut dyn FnMut()) -> Timer {
         let links = links_for(clock, PIECE_NS);
         let mut times = Vec::with_capacity(pieces);
@@ -38,7 +39,7 @@ impl Timer {
         Timer::from_pieces(resolution(clock), clock::overhead(clock), links, &times)
     }
 
-    /// From pieces of `links` links that took `times`.
+    /// The result for pieces of `links` links that took `times`, ns.
     fn from_pieces(resolution_ns: f64, overhead_ns: f64, links: u64, times: &[f64]) -> Timer {
         let quantile = |tau| stats::quantile(times, tau).unwrap_or(1.0).max(1.0);
         let median = quantile(0.5);
@@ -53,12 +54,12 @@ impl Timer {
     }
 }
 
-/// The smallest step above zero of many readings, ns.
+/// The smallest step above zero between readings of the clock, ns.
 fn resolution(clock: &dyn Clock) -> f64 {
     let mut smallest = u64::MAX;
     let mut last = clock.now();
     let mut seen = 0;
-    // A clock that stands still must not keep us.
+    // The limit ends the loop for a clock that stands still.
     for _ in 0..1_000_000 {
         let now = clock.now();
         if now > last {
@@ -73,11 +74,11 @@ fn resolution(clock: &dyn Clock) -> f64 {
     if seen == 0 { f64::INFINITY } else { smallest as f64 }
 }
 
-/// A link is an exclusive-or and an addition, each dependent on the one before.
+/// A link is an exclusive-or and an addition; each depends on the one before.
 const CYCLES_PER_LINK: u64 = 2;
 
-/// A chain that nothing but the core's clock rate makes faster or slower: no memory, no branches
-/// but the loop's, no parallelism.
+/// Work whose time depends on the core's clock rate alone: it uses no memory, no parallelism, and no
+/// branch but the loop's.
 #[inline(never)]
 fn chain(links: u64) {
     let (mask, step) = (black_box(0x9e37_79b9_7f4a_7c15u64), black_box(0x2545_f491_4f6c_dd1du64));
@@ -88,14 +89,14 @@ fn chain(links: u64) {
     black_box(value);
 }
 
-/// What a chain of `links` takes, ns.
+/// The time of a chain of `links` links, ns.
 pub(super) fn time_chain(clock: &dyn Clock, links: u64) -> f64 {
     let start = clock.now();
     chain(links);
     (clock.now() - start) as f64
 }
 
-/// How many links take about `ns`.
+/// The number of links that take about `ns`.
 pub(super) fn links_for(clock: &dyn Clock, ns: f64) -> u64 {
     const TRIAL: u64 = 20_000;
     let times: Vec<f64> = (0..20).map(|_| time_chain(clock, TRIAL)).collect();
@@ -106,7 +107,7 @@ pub(super) fn links_for(clock: &dyn Clock, ns: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::clock::fake::Fake;
+    use crate::timing::clock::fake::Fake;
 
     #[test]
     fn resolution_is_the_smallest_step() {
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn jitter_is_told_as_shares_of_the_median() {
-        // 100 to 104, and one in a hundred far out.
+        // Times of 100 to 104, and one in a hundred far above.
         let mut times: Vec<f64> = (0..1000).map(|i| 100.0 + f64::from(i % 5)).collect();
         times.extend([204.0; 10]);
         times.push(510.0);

@@ -2,16 +2,16 @@
 
 use crate::machine::CacheLevel;
 
-/// Drives what it can of the caches' contents out.
+/// Empties the caches as far as it can.
 pub trait Evict: Send {
-    /// Does it, on every thread of the current rayon pool. Not timed.
+    /// Empties them on every thread of the current rayon pool. This is never timed.
     fn evict(&mut self);
 }
 
-/// Reads a buffer larger than the last-level cache, in a part per thread that is larger than the
-/// thread's own caches.
+/// Reads buffers that are larger than the caches: all of them together larger than the last level,
+/// and the buffer of each thread larger than the thread's own caches.
 ///
-/// It reads rather than writes: dirty lines would have to be written back during the timed run.
+/// It reads rather than writes, because written lines would be stored during the timed run.
 #[derive(Debug)]
 pub struct Flush {
     /// One per thread.
@@ -19,12 +19,12 @@ pub struct Flush {
 }
 
 impl Flush {
-    /// Room for twice the last-level cache of `caches` in all, and four times the largest of the
-    /// nearer ones per thread; for at least 64 MiB in all when nothing is known.
+    /// Buffers for twice the last-level cache of `caches` in all, and for each thread four times the
+    /// largest of the nearer caches. Without known caches they have 64 MiB in all.
     pub fn new(caches: &[CacheLevel], threads: usize) -> Self {
         let bytes = flush_bytes(caches, threads.max(1));
         let words = bytes.div_ceil(size_of::<u64>());
-        // Filled with ones, for zeroed pages might all be the same physical one.
+        // The words are ones: pages of zeros might all be the same physical page.
         Flush { buffers: (0..threads.max(1)).map(|_| vec![1; words]).collect() }
     }
 }
@@ -44,7 +44,7 @@ impl Evict for Flush {
         let buffers = &self.buffers;
         let sums = rayon::broadcast(|context| {
             let buffer = buffers.get(context.index() % buffers.len());
-            // One word of each 64-byte line brings in the line.
+            // Reading one word loads its 64-byte line.
             buffer.map_or(0, |words| words.iter().step_by(8).fold(0u64, |sum, word| sum ^ word))
         });
         std::hint::black_box(sums);
@@ -81,8 +81,8 @@ mod tests {
     fn every_thread_has_a_buffer() {
         let mut flush = Flush::new(&[cache(1, 4, 1)], 3);
         assert_eq!(flush.buffers.len(), 3);
-        crate::measure::pool(3).unwrap().install(|| flush.evict());
-        // Outside any pool of ours it runs on rayon's own, whatever its size.
+        crate::timing::pool::pool(3).unwrap().install(|| flush.evict());
+        // Outside of a pool it runs on rayon's global pool, whose size differs.
         flush.evict();
     }
 }

@@ -1,39 +1,36 @@
 //! Timing contenders against one another on one case.
 //!
-//! What is fast changes within minutes on a shared machine: the clock rate drifts, neighbours come
-//! and go. So contenders are not measured one after the other but in rounds, each sampled once per
-//! round in an order shuffled anew: a drift hits all of them alike, and sample `i` of one can be
-//! compared with sample `i` of another. A sample is as many runs as fill a few milliseconds, far
-//! above the timer's noise; with a cold cache it is one run after the caches were flushed.
+//! The speed of a shared machine changes within minutes: the clock rate drifts, other guests come
+//! and go. Contenders are therefore not measured one after the other but in rounds. Each is sampled
+//! once in a round, in an order that is shuffled for every round. A drift then affects all of them
+//! alike, and sample `i` of one contender can be compared with sample `i` of another. A sample is as
+//! many runs as fill a few milliseconds, which is far above the timer's noise. With cold caches a
+//! sample is one run after the caches were flushed.
 //!
 //! A contender runs on the rayon pool that [`Session::measure`] is called in:
 //!
 //! ```
-//! use pointwise_harness::measure::{Cache, Session, Settings, Silent, pool};
+//! use pointwise_harness::measure::{Cache, Session, Settings};
+//! use pointwise_harness::timing::{pool, progress::Silent};
 //! let threads = 1;
 //! let mut session = Session::new(Settings::quick(Cache::Hot), &[], threads);
-//! let results = pool(threads)?.install(|| {
-//!     // Contenders are prepared and verified here, within the pool, and then:
+//! let results = pool::pool(threads)?.install(|| {
+//!     // Contenders are prepared and verified here, within the pool, and then measured:
 //!     session.measure(&mut [], &Silent)
 //! });
 //! assert!(results.is_empty());
-//! # Ok::<(), pointwise_harness::measure::PoolError>(())
+//! # Ok::<(), pool::PoolError>(())
 //! ```
+//!
+//! This room imports `timing`, `machine`, `text`, and of `contender` the interface of what is timed.
 
-pub mod clock;
+mod ceiling_probe;
 mod flush;
-pub mod paired;
-mod progress;
 pub mod roofline;
 mod session;
 mod settings;
-mod spread;
-pub mod stats;
 
-pub use clock::{Clock, Monotonic};
+pub use ceiling_probe::measure_under_ceiling;
 pub use flush::{Evict, Flush};
-pub use progress::{Progress, Silent};
-pub use session::{Cores, Session};
-pub use settings::{Cache, PoolError, Settings, pinned_pool, pool};
-pub(crate) use spread::Apart;
-pub use stats::{Samples, Summary};
+pub use session::Session;
+pub use settings::{Cache, Settings};

@@ -1,5 +1,5 @@
-//! What the measured machine allows for a layer: the roofline of Williams, Waterman and Patterson
-//! (2009), with the bandwidth of the memory that the data can be in.
+//! The roofline of a layer on the measured machine, after Williams, Waterman and Patterson (2009),
+//! with the bandwidth of the level of memory that must deliver the data.
 
 use super::settings::Cache;
 use crate::machine::Ceilings;
@@ -18,19 +18,19 @@ pub struct Traffic {
     pub residual: u64,
 }
 
-/// Bytes that come and go together between the levels of memory.
+/// Bytes of a cache line.
 const LINE: u64 = 64;
 
 impl Traffic {
-    /// The traffic of `layer`, whose elements all have `element` bytes.
+    /// The traffic of `layer`, with `element` bytes for each element.
     pub fn of(layer: &Layer, shape: &Shape, element: u64) -> Traffic {
         let (n, c, k) = (layer.n as u64, layer.c as u64, layer.k as u64);
         let rows = shape.rows.len() as u64;
         let columns = shape.columns.len() as u64;
         let input = match layer.layout {
-            // Skipped pixels are whole runs of C elements that nobody has to touch.
+            // Skipped pixels are whole runs of C elements, which need not be read.
             Layout::Nhwc => n * rows * columns * c * element,
-            // Skipped pixels lie between the used ones and come along in their lines.
+            // Skipped pixels share cache lines with used ones, and are loaded with them.
             Layout::Nchw => n * c * rows * (columns * LINE).min(layer.w as u64 * element),
         };
         let output = shape.output_len as u64 * element;
@@ -42,41 +42,40 @@ impl Traffic {
         }
     }
 
-    /// All of it.
+    /// The sum.
     pub fn total(&self) -> u64 {
         self.input + self.weights + self.output + self.residual
     }
 }
 
-/// Floating-point operations of one run, as records count them: two per multiply-add.
+/// The floating-point operations of one run: two for each multiply-add, as records count them.
 pub fn operations(shape: &Shape) -> f64 {
     2.0 * shape.macs as f64
 }
 
 /// The least time that the measured bandwidth allows for moving `bytes` once, ns.
 ///
-/// From memory with a cold cache. With a hot one, a level can serve from run to run what it holds
-/// and has to be fed the rest from the next: so for each level, what the levels before it cannot
-/// hold must come at its bandwidth, and the slowest of those is the bound. A level that was not
-/// measured bounds nothing.
+/// With cold caches all bytes come from memory. With hot caches each level serves from run to run
+/// the bytes that it holds. The bytes that the nearer levels cannot hold must come at the bandwidth
+/// of the next level. The slowest level gives the bound. A level that was not measured gives none.
 pub fn transfer_ns(bytes: u64, cache: Cache, ceilings: &Ceilings, threads: usize) -> f64 {
     let levels = || ceilings.bandwidth.iter().filter(move |level| level.threads == threads);
     if cache.is_flushed() {
-        // 1 GB/s is 1 byte/ns.
+        // 1 GB/s is 1 byte per ns.
         return levels().next_back().map_or(0.0, |memory| bytes as f64 / memory.read_gbps);
     }
     let (mut held, mut bound) = (0u64, 0.0f64);
     for level in levels() {
         bound = bound.max(bytes.saturating_sub(held) as f64 / level.read_gbps);
-        // Right for levels that exclude one another; for inclusive ones it says too much is held,
-        // which leaves the bound a bound.
+        // This sum is exact for exclusive caches. For inclusive caches it is too large, and the
+        // bound is then too low, but still a bound.
         held = held.saturating_add(level.capacity.unwrap_or(0));
     }
     bound
 }
 
-/// The lower of the FMA ceiling for ISAs up to `cap` and what the bandwidth allows, GFLOP/s;
-/// nothing when no ceiling was measured for `threads` threads.
+/// The roofline, GFLOP/s: the lower of the FMA ceiling for ISAs up to `cap` and the rate that the
+/// bandwidth allows. `None` when no ceiling was measured for `threads` threads.
 pub fn roofline_gflops(
     layer: &Layer,
     shape: &Shape,
@@ -116,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn strides_leave_out_what_no_line_brings_along() {
+    fn strides_leave_out_pixels_that_share_no_line_with_used_ones() {
         let layer = Layer::new(64, 8, 56, 56).stride(2, 2);
         assert_eq!(traffic(&layer).input, 4 * 64 * 28 * 28);
-        // In NCHW half of the rows stay out, but of a row every line is needed.
+        // In NCHW half of the rows are skipped. Of a used row every line is needed.
         assert_eq!(traffic(&layer.layout(Layout::Nchw)).input, 4 * 64 * 28 * 56);
         let far = Layer::new(1, 1, 1, 1024).stride(1, 512).layout(Layout::Nchw);
         assert_eq!(traffic(&far).input, 2 * 64);
@@ -160,9 +159,9 @@ mod tests {
     fn the_slowest_level_that_must_take_part_bounds_the_transfer() {
         let ns = |bytes, cache| transfer_ns(bytes, cache, &ceilings(), 1);
         assert_eq!(ns(800, Cache::Hot), 2.0);
-        // 5000 bytes: 4000 of them from L2 at 100 take longer than 5000 at 400.
+        // L1 serves 1000 of 5000 bytes. The other 4000 come from L2 at 100 bytes per ns.
         assert_eq!(ns(5_000, Cache::Hot), 40.0);
-        // 10 000 of 20 000 are not held: from memory at 10.
+        // The caches hold 10,000 of 20,000 bytes. The others come from memory at 10 bytes per ns.
         assert_eq!(ns(20_000, Cache::Hot), 1_000.0);
         assert_eq!(ns(800, Cache::Cold), 80.0);
         assert_eq!(transfer_ns(800, Cache::Cold, &ceilings(), 2), 0.0);
@@ -173,7 +172,7 @@ mod tests {
         let layer = Layer::new(64, 64, 8, 8);
         let shape = layer.check().unwrap();
         let roof = |cache, cap| roofline_gflops(&layer, &shape, 4, cache, &ceilings(), 1, cap);
-        // 524288 operations in 49152 bytes: 39152 of them from memory at 10 GB/s.
+        // 524,288 operations on 49,152 bytes, of which 39,152 come from memory at 10 GB/s.
         let hot = roof(Cache::Hot, None).unwrap();
         assert!((hot - 524_288.0 / 3_915.2).abs() < 1e-6, "{hot}");
         assert_eq!(roof(Cache::Hot, Some(Isa::Avx2)), Some(100.0));

@@ -1,48 +1,41 @@
-//! The measuring loop.
+//! The measuring loop: contenders take turns, round after round.
 
-use super::clock::{Clock, Monotonic, overhead};
 use super::flush::{Evict, Flush};
-use super::progress::Progress;
 use super::settings::{Cache, Settings};
-use super::spread::{Apart, cpus_for, parallel, wait_for_others};
-use super::stats::Samples;
 use crate::contender::{Prepared, Refusal};
-use crate::machine::CoreProbe;
+use crate::machine::{CacheLevel, CoreProbe, SharedCores};
+use crate::timing::affinity::{Separation, cpus_for, parallel, wait_for_others};
+use crate::timing::clock::{Clock, Monotonic, overhead};
+use crate::timing::progress::Progress;
+use crate::timing::stats::Samples;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use std::time::Duration;
 
-/// Runs longer than this are not preceded by an untimed one: refilling the caches, a few
-/// milliseconds at most, no longer shows in them.
+/// A run that is longer than this is timed without an untimed run before it. Refilling the caches
+/// takes a few milliseconds at most, which does not show in such a run.
 const LONG_RUN_NS: f64 = 100e6;
 
-/// How long threads are waited for that spin on after their work.
+/// The longest wait for threads that spin after their work.
 const LONGEST_SPIN: Duration = Duration::from_millis(100);
 
-/// How often a sample is taken again, at most.
+/// The most times that one sample is repeated.
 const MOST_AGAIN: usize = 8;
 
-/// Tells when a sample on several threads is to be taken again.
-pub trait Cores: Send {
-    /// Whether the threads of the current rayon pool, each on a CPU of its own, still share a core.
-    /// When it says so, it has waited until they no longer do; where that is in vain it says no.
-    fn were_shared(&mut self) -> bool;
-}
-
-/// Measures case after case with the same settings, clock and flush buffer.
+/// Measures case after case with the same settings, clock and flush buffers.
 pub struct Session {
     settings: Settings,
     clock: Box<dyn Clock>,
     evict: Option<Box<dyn Evict>>,
-    cores: Option<Box<dyn Cores>>,
+    cores: Option<Box<dyn SharedCores>>,
     overhead: f64,
-    /// Samples that were taken again.
-    again: u64,
+    /// The number of samples that were repeated.
+    repeated: u64,
     rng: StdRng,
 }
 
-/// Runs in a sample of something that takes no time at all.
+/// The most runs in a sample.
 const MOST_RUNS: u64 = 1 << 24;
 
 /// One contender while its case is measured.
@@ -56,15 +49,15 @@ struct Racer<'c, 'a> {
 }
 
 impl Session {
-    /// A session on this machine, whose `caches` are flushed before each run if `settings` ask for
-    /// cold ones; for measuring in a pool of `threads` threads.
-    pub fn new(settings: Settings, caches: &[crate::machine::CacheLevel], threads: usize) -> Self {
+    /// A session on this machine, for measuring in a pool of `threads` threads. If `settings` ask
+    /// for cold caches, `caches` are flushed before each sample.
+    pub fn new(settings: Settings, caches: &[CacheLevel], threads: usize) -> Self {
         let evict = settings
             .cache
             .is_flushed()
             .then(|| Box::new(Flush::new(caches, threads)) as Box<dyn Evict>);
         let several = threads > 1 && cpus_for(threads).is_some();
-        let cores = several.then(|| Box::new(CoreProbe::new()) as Box<dyn Cores>);
+        let cores = several.then(|| Box::new(CoreProbe::new()) as Box<dyn SharedCores>);
         Session { cores, ..Session::with(settings, Box::new(Monotonic::new()), evict) }
     }
 
@@ -72,23 +65,24 @@ impl Session {
     pub fn with(settings: Settings, clock: Box<dyn Clock>, evict: Option<Box<dyn Evict>>) -> Self {
         let overhead = overhead(&*clock);
         let rng = StdRng::seed_from_u64(settings.seed);
-        Session { settings, clock, evict, cores: None, overhead, again: 0, rng }
+        Session { settings, clock, evict, cores: None, overhead, repeated: 0, rng }
     }
 
-    /// The settings that it was made with.
+    /// The settings of this session.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Measures the contenders of one case, interleaved, and returns the samples of each in their
-    /// order. A contender that refuses to run is left out from then on; the others go on. One that
-    /// has spent its budget is not sampled any more, so that a slow one does not hold up the rest;
-    /// sample `i` is of round `i` for all of them.
+    /// Measures the contenders of one case in turns. Returns the samples of each, in the order of
+    /// `contenders`.
     ///
-    /// It ends early when `progress` says so; then there may be few samples, or none.
+    /// A contender that refuses to run is left out from then on, and the others go on. A contender
+    /// that has spent its budget is not sampled any more, so that a slow one does not hold up the
+    /// rest. Sample `i` of every contender is of round `i`.
     ///
-    /// Call it within the pool that the contenders are to run on. Their results must have been
-    /// checked before.
+    /// The measuring ends early when `progress` says so. There may then be few samples, or none.
+    ///
+    /// Call it within the pool that the contenders run on, after checking their results.
     pub fn measure<'a>(
         &mut self,
         contenders: &mut [Box<dyn Prepared + 'a>],
@@ -120,18 +114,18 @@ impl Session {
         racers.into_iter().map(Racer::result).collect()
     }
 
-    /// Whether the racer has had its share when `round` begins.
+    /// Whether the racer needs no sample in `round`.
     fn is_done(&self, racer: &Racer<'_, '_>, round: usize) -> bool {
         round >= self.settings.min_rounds.max(1)
             && Duration::from_nanos(racer.spent) >= self.settings.budget
     }
 
-    /// Runs until the warm-up is over, in batches that double until they can be timed, and sets
-    /// the iterations that make a sample.
+    /// Runs until the warm-up is over, in batches that double until they are long enough to be timed,
+    /// and sets the number of runs in a sample.
     fn warm_up(&mut self, racer: &mut Racer<'_, '_>) -> Result<(), Refusal> {
         if self.settings.cache != Cache::Hot {
-            // Pages are touched and code is bound; more would warm what is flushed anyway, or
-            // what a pass through a network takes the caches from.
+            // One run touches the pages and binds the code. More would warm caches that are flushed
+            // anyway, or that a pass through a network overwrites.
             racer.untimed_first = self.time(racer, 1)? < LONG_RUN_NS;
             return Ok(());
         }
@@ -154,9 +148,9 @@ impl Session {
         }
     }
 
-    /// Samples that were taken again, for threads had shared a core.
+    /// The number of samples that were repeated because threads had shared a core.
     pub fn taken_again(&self) -> u64 {
-        self.again
+        self.repeated
     }
 
     /// Takes one sample.
@@ -165,15 +159,15 @@ impl Session {
             if self.try_sample(racer, false)? {
                 return Ok(());
             }
-            self.again += 1;
+            self.repeated += 1;
         }
         self.try_sample(racer, true).map(|_| ())
     }
 
-    /// Takes one sample, and says whether it was kept, as the `last` is in any case.
+    /// Takes one sample and returns whether it was kept. The `last` try is always kept.
     fn try_sample(&mut self, racer: &mut Racer<'_, '_>, last: bool) -> Result<bool, Refusal> {
         if parallel() {
-            // Of the contender before: not every peer's threads can be told to stop.
+            // Threads of the contender before may still spin. Not every peer can be told to stop.
             wait_for_others(LONGEST_SPIN);
         }
         let start = self.clock.now();
@@ -182,24 +176,25 @@ impl Session {
         }
         let cold = self.evict.is_some() && racer.prepared.reads_memory();
         if !cold && racer.untimed_first {
-            // Also what starts a peer's workers again after they were settled.
+            // This run also wakes a peer's workers, which were settled after their last sample.
             racer.prepared.run()?;
         }
-        // A long run has had no untimed one: workers that it starts while threads are parted would
-        // inherit its caller's CPU.
-        let apart = (cold || racer.untimed_first).then(Apart::keep);
+        // Without an untimed run a peer's workers would be started within the separation, and would
+        // inherit the CPU of their caller.
+        let separation = (cold || racer.untimed_first).then(Separation::begin);
         if cold && parallel() {
-            // Everybody's threads sleep when a cold sample begins.
+            // A cold sample begins when every other thread sleeps.
             wait_for_others(LONGEST_SPIN);
         }
         let ns = self.time(racer, racer.iterations)?;
         let end = self.clock.now();
         let mut shared = false;
-        if let (Some(cores), Some(_), false) = (&mut self.cores, &apart, last) {
+        if let (Some(cores), Some(_), false) = (&mut self.cores, &separation, last) {
             shared = cores.were_shared();
         }
-        drop(apart);
-        // Cold, no untimed run would start them again: they are waited for.
+        drop(separation);
+        // With cold caches no untimed run would wake settled workers, so they are left alone. The
+        // next sample waits for them.
         if self.evict.is_none() {
             racer.prepared.settle();
         }
@@ -211,14 +206,14 @@ impl Session {
         Ok(!shared)
     }
 
-    /// The time of `iterations` runs, ns, at least one.
+    /// The time of `iterations` runs, ns; at least 1.
     fn time(&self, racer: &mut Racer<'_, '_>, iterations: u64) -> Result<f64, Refusal> {
         let start = self.clock.now();
         for _ in 0..iterations {
             racer.prepared.run()?;
         }
         let elapsed = self.clock.now() - start;
-        // A run below the timer's resolution still took some time: rates must stay finite.
+        // Rates must stay finite, even for a run that is shorter than the timer's resolution.
         Ok((elapsed as f64 - self.overhead).max(1.0))
     }
 }
@@ -250,13 +245,13 @@ impl<'c, 'a> Racer<'c, 'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::clock::fake::Fake;
-    use crate::measure::progress::Silent;
+    use crate::timing::clock::fake::Fake;
+    use crate::timing::progress::Silent;
     use std::sync::{Arc, Mutex};
 
     type Log = Arc<Mutex<Vec<String>>>;
 
-    /// Takes as long as it is told, or fails at the `fails_at`th run; notes each run in a log.
+    /// A contender whose runs take given times. It fails at run `fails_at`, and logs each run.
     struct Scripted {
         name: &'static str,
         ns: Box<dyn FnMut(u64) -> u64 + Send>,
@@ -318,7 +313,7 @@ mod tests {
             Session::with(self.settings.clone(), clock, evict).measure(&mut who, &Silent)
         }
 
-        /// The log, runs of the same name in a row written once.
+        /// The log, with runs of the same name in a row written once.
         fn turns(&self) -> Vec<String> {
             let mut log = self.log.lock().unwrap().clone();
             log.dedup();
@@ -352,7 +347,7 @@ mod tests {
         let [a, b] = &results[..] else { panic!("{results:?}") };
         let (a, b) = (a.as_ref().unwrap(), b.as_ref().unwrap());
         assert_eq!((a.iterations, b.iterations), (100, 1));
-        // The clock's own 10 ns are subtracted, or they would be 100.1 and 7010.
+        // The clock's own 10 ns are subtracted. Without that they would be 100.1 and 7010.
         assert!(a.ns.iter().all(|ns| *ns == 100.0), "{:?}", a.ns);
         assert!(b.ns.iter().all(|ns| *ns == 7_000.0), "{:?}", b.ns);
     }
@@ -366,7 +361,7 @@ mod tests {
             bench.steady("fast", 1_000),
         ]);
         let counts: Vec<usize> = results.iter().map(|r| r.as_ref().unwrap().ns.len()).collect();
-        // 14 µs and its untimed run make 28 µs a round: eight spend 200 µs.
+        // A run of 14 µs and an untimed one take 28 µs a round. Eight rounds spend 200 µs.
         assert_eq!(counts, [5, 8, 12]);
     }
 
@@ -375,10 +370,10 @@ mod tests {
         let bench = Bench::new(settings());
         bench.measure(vec![bench.steady("a", 10_000), bench.steady("b", 10_000)]);
         let turns = bench.turns();
-        // Were they measured one after the other there would be four turns, warm-up included.
+        // Measured one after the other, they would make four turns, warm-up included.
         assert!(turns.len() > 10, "{turns:?}");
         let log = bench.log.lock().unwrap().clone();
-        // After one warm-up run of each: per round two runs of one, then two of the other.
+        // After one warm-up run of each, a round is two runs of one and two of the other.
         let rounds: Vec<&[String]> = log[2..].chunks(4).collect();
         assert!(rounds.iter().all(|r| r[0] == r[1] && r[2] == r[3] && r[0] != r[2]), "{log:?}");
         let firsts = |name: &str| rounds.iter().filter(|r| r[0] == name).count();
@@ -430,7 +425,7 @@ mod tests {
             let results = session.measure(&mut who, &After(bench.log.clone(), runs));
             results[0].as_ref().unwrap().ns.len()
         };
-        // One run to warm up, two for each sample.
+        // One run warms up, and each sample takes two.
         assert_eq!(samples(7), 3);
         assert_eq!(samples(0), 0);
         assert!(bench.log.lock().unwrap().is_empty());
@@ -447,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reads_no_memory_is_warm_in_cold_rounds_too() {
+    fn a_contender_that_reads_no_memory_is_warm_in_cold_rounds_too() {
         struct Registers(Box<dyn Prepared>);
         impl Prepared for Registers {
             fn run(&mut self) -> Result<(), Refusal> {
@@ -467,18 +462,18 @@ mod tests {
         let results = bench.measure(vec![Box::new(Registers(bench.steady("fma", 100)))]);
         assert!(results[0].as_ref().unwrap().ns.iter().all(|ns| *ns == 100.0));
         let log = bench.log.lock().unwrap().clone();
-        // After one run to see how long it takes: sweep, untimed run, timed run.
+        // After a first run that shows the time: flush, untimed run, timed run.
         assert!(log[1..].chunks(3).all(|c| c == ["evict", "fma", "fma"]), "{log:?}");
     }
 
     #[test]
-    fn a_sample_on_shared_cores_is_taken_again() {
+    fn a_sample_on_shared_cores_is_repeated() {
         struct Shared(Arc<Mutex<u32>>);
-        impl Cores for Shared {
+        impl SharedCores for Shared {
             fn were_shared(&mut self) -> bool {
                 let mut asked = self.0.lock().unwrap();
                 *asked += 1;
-                // Twice in the second round.
+                // The second sample is shared at its first two tries.
                 [2, 3].contains(&*asked)
             }
         }
@@ -487,7 +482,7 @@ mod tests {
         let mut session =
             Session::with(bench.settings.clone(), Box::new(bench.clock.clone()), None);
         session.cores = Some(Box::new(Shared(asked.clone())));
-        // Of each sample the second run is timed, after one in all to see how long it takes.
+        // A first run shows the time. Of each sample after it the second run is timed.
         let kept = |run| if [5, 7].contains(&run) { 9_000 } else { 1_000 };
         let results = session.measure(&mut [bench.scripted("a", kept, 0)], &Silent);
         let samples = results[0].as_ref().unwrap();
@@ -497,9 +492,9 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_not_taken_again_for_ever() {
+    fn a_sample_is_not_repeated_for_ever() {
         struct Always;
-        impl Cores for Always {
+        impl SharedCores for Always {
             fn were_shared(&mut self) -> bool {
                 true
             }
@@ -516,7 +511,7 @@ mod tests {
 
     #[test]
     fn warming_up_lasts_and_is_not_sampled() {
-        // The first ten runs are ten times slower, as with cold pages and a sleeping clock.
+        // The first ten runs are ten times slower, as with untouched pages and a low clock rate.
         let bench = Bench::new(Settings { warm_up: Duration::from_nanos(200_000), ..settings() });
         let slow_start = |run| if run <= 10 { 10_000 } else { 1_000 };
         let results = bench.measure(vec![bench.scripted("a", slow_start, 0)]);
@@ -536,7 +531,7 @@ mod tests {
     fn long_runs_are_not_doubled() {
         let bench = Bench::new(settings());
         bench.measure(vec![bench.steady("long", 200_000_000)]);
-        // One warm-up and five samples, no untimed run between.
+        // One warm-up run and five samples, with no untimed run between.
         assert_eq!(bench.log.lock().unwrap().len(), 6);
     }
 }

@@ -1,4 +1,4 @@
-//! How a case is measured.
+//! For how long, and in what state of the caches, contenders are measured.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -9,23 +9,23 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cache {
-    /// What the run before left in them.
+    /// What the run before left in the caches.
     #[default]
     Hot,
-    /// Nothing of the layer's data.
+    /// No data of the layer.
     Cold,
-    /// Before each layer what the other layers of its network left in them, before the first what
-    /// the pass before did.
+    /// In a pass through a network: what the layers before left in the caches, and before the first
+    /// layer what the pass before left.
     Network,
-    /// The same, but nothing before the first layer.
+    /// In a pass through a network: the same, but before the first layer no data of the network.
     NetworkCold,
 }
 
 impl Cache {
-    /// Every state, layers by themselves first.
+    /// Every state, those of single layers first.
     pub const ALL: [Cache; 4] = [Cache::Hot, Cache::Cold, Cache::Network, Cache::NetworkCold];
 
-    /// The lower-case name, as records and options write it.
+    /// The lower-case name that records and options use.
     pub const fn name(self) -> &'static str {
         match self {
             Cache::Hot => "hot",
@@ -40,7 +40,7 @@ impl Cache {
         matches!(self, Cache::Cold | Cache::NetworkCold)
     }
 
-    /// Whether it is the layers of a network in order that are run, not one layer.
+    /// Whether the state is one of passes through a network rather than of single layers.
     pub const fn is_pass(self) -> bool {
         matches!(self, Cache::Network | Cache::NetworkCold)
     }
@@ -59,7 +59,7 @@ impl FromStr for Cache {
         Cache::ALL.into_iter().find(|cache| cache.name() == name).ok_or_else(|| {
             format!(
                 "no cache state is called `{}`: hot, cold, network or network-cold",
-                crate::one_line::OneLine(name)
+                crate::text::one_line::OneLine(name)
             )
         })
     }
@@ -70,22 +70,22 @@ impl FromStr for Cache {
 pub struct Settings {
     /// What the caches hold when a run begins.
     pub cache: Cache,
-    /// How long each contender runs before it is timed.
+    /// The time that each contender runs before it is timed.
     pub warm_up: Duration,
-    /// How long a sample should take; ignored with a cold cache, where it is one run.
+    /// The time that a sample should take. With cold caches a sample is one run instead.
     pub sample: Duration,
-    /// How long each contender is measured, its untimed runs included.
+    /// The time that each contender is measured, its untimed runs included.
     pub budget: Duration,
-    /// Rounds that are taken even when the budget is spent.
+    /// The rounds that are measured even when the budget is spent.
     pub min_rounds: usize,
-    /// Rounds after which it ends even when some of the budget is left.
+    /// The rounds after which measuring ends even when some of the budget is left.
     pub max_rounds: usize,
-    /// Seed of the order within rounds.
+    /// The seed of the order within rounds.
     pub seed: u64,
 }
 
 impl Settings {
-    /// For figures that are kept: about 0.3 s per contender and case.
+    /// For figures that are kept: about 0.3 s for each contender and case.
     pub const fn thorough(cache: Cache) -> Self {
         Settings {
             cache,
@@ -98,7 +98,7 @@ impl Settings {
         }
     }
 
-    /// For a first look: about 50 ms per contender and case.
+    /// For a first look: about 50 ms for each contender and case.
     pub const fn quick(cache: Cache) -> Self {
         Settings {
             warm_up: Duration::from_millis(5),
@@ -110,7 +110,7 @@ impl Settings {
         }
     }
 
-    /// With another budget per contender and case.
+    /// The same with another budget for each contender and case.
     #[must_use]
     pub const fn budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
@@ -124,79 +124,9 @@ impl Default for Settings {
     }
 }
 
-/// A pool of threads that could not be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PoolError {
-    /// Zero threads, or more than rayon allows.
-    #[error("{threads} threads cannot measure anything: 1 to {most} can")]
-    Count {
-        /// How many were asked for.
-        threads: usize,
-        /// The most there can be.
-        most: usize,
-    },
-    /// The operating system refused.
-    #[error("cannot start {threads} threads: {reason}")]
-    Refused {
-        /// How many were asked for.
-        threads: usize,
-        /// Its own words.
-        reason: String,
-    },
-}
-
-/// A pool of exactly `threads` threads, which measuring runs in.
-///
-/// # Errors
-/// [`PoolError`] for zero threads, more than rayon's limit, or when they cannot be started.
-pub fn pool(threads: usize) -> Result<rayon::ThreadPool, PoolError> {
-    build(threads, |_| ())
-}
-
-/// The same, each of its threads kept on a CPU of its own where there are as many: what one
-/// candidate gains over another must not depend on where the scheduler happened to put them.
-///
-/// # Errors
-/// As [`pool`].
-pub fn pinned_pool(threads: usize) -> Result<rayon::ThreadPool, PoolError> {
-    let cpus = (threads > 1).then(|| super::spread::cpus_for(threads)).flatten();
-    build(threads, move |index| {
-        if let Some(cpus) = &cpus {
-            super::spread::keep_on(cpus[index]);
-        }
-    })
-}
-
-fn build(
-    threads: usize,
-    start: impl Fn(usize) + Send + Sync + 'static,
-) -> Result<rayon::ThreadPool, PoolError> {
-    // Rayon silently takes fewer threads than its limit allows; and a machine cannot measure with
-    // thousands, so a slip of the finger is refused rather than carried out.
-    let most = rayon::max_num_threads().min(4096);
-    if threads == 0 || threads > most {
-        return Err(PoolError::Count { threads, most });
-    }
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("pointwise-{index}"))
-        .start_handler(start)
-        .build()
-        .map_err(|error| PoolError::Refused { threads, reason: error.to_string() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pools_have_as_many_threads_as_asked() {
-        for threads in [1, 2, 3] {
-            assert_eq!(pool(threads).unwrap().install(rayon::current_num_threads), threads);
-        }
-        assert!(matches!(pool(0), Err(PoolError::Count { threads: 0, .. })));
-        assert!(matches!(pool(usize::MAX), Err(PoolError::Count { .. })));
-    }
 
     #[test]
     fn cache_names_read_back() {

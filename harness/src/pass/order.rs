@@ -1,66 +1,66 @@
-//! In what order a network runs its 1×1 layers, and which of them read one input.
+//! The order in which a network runs its 1×1 layers, and the layers that read one input.
 //!
-//! Lines of its file that begin with `#! pass` say so: a number of times, then layers by name.
-//! `NAME=[A B C]` are layers that read the same input; `NAME` is what the group is called, such as
-//! the module. Every layer is named as often as its multiplicity says. A file without such lines
-//! runs its layers from top to bottom, each as often as it occurs.
+//! Lines of the network's file that begin with `#! pass` give the order: a number of times, then
+//! layers by name. `NAME=[A B C]` is a group: layers that read the same input. `NAME` is the name of
+//! the group, such as that of a module. Every layer is named as often as its multiplicity says. A
+//! file without such lines runs its layers from top to bottom, each as often as its multiplicity.
 
 use crate::catalog::{Entry, Network, networks};
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-/// Layers that read one input; mostly one.
+/// The layers that read one input, mostly one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// The layer's name, or the name of the group.
     pub name: String,
-    /// In the layout that is run.
+    /// The layers, in the layout that is run.
     pub layers: Vec<Entry>,
 }
 
-/// What is wrong with the order that a file gives.
+/// Why the order in a file was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// A line does not begin with a number.
     #[error("line {line}: `#! pass` is followed by a number of times, not `{found}`")]
     Times {
-        /// Counted from 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// What is there.
+        /// The text that is there.
         found: String,
     },
-    /// A name that no layer has.
+    /// No layer has the name.
     #[error("line {line}: no layer is called `{name}`")]
     Unknown {
-        /// Counted from 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// What is there.
+        /// The text that is there.
         name: String,
     },
-    /// A bracket without its other half, or without a name.
+    /// A bracket lacks its other half or a name.
     #[error("line {line}: layers that read one input are written `NAME=[A B]`, not `{found}`")]
     Bracket {
-        /// Counted from 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// What is there.
+        /// The text that is there.
         found: String,
     },
-    /// A group of layers that cannot read the same input.
+    /// The layers of a group cannot read the same input.
     #[error("line {line}: `{name}` is a group, but `{layer}` reads another input, or otherwise")]
     Input {
-        /// Counted from 1.
+        /// The number of the line, from 1.
         line: usize,
         /// The group.
         name: String,
         /// The layer that differs from the first.
         layer: String,
     },
-    /// A layer that is run more or less often than the network has it.
+    /// The order has a layer more or less often than the network.
     #[error("`{name}` is run {runs} times, but the network has it {count} times")]
     Count {
         /// The layer.
         name: String,
-        /// How often the order names it.
+        /// The number of times that the order names it.
         runs: usize,
         /// Its multiplicity.
         count: usize,
@@ -100,12 +100,12 @@ pub fn order(entries: &[Entry], text: &str) -> Result<Vec<Step>, OrderError> {
     Ok(steps)
 }
 
-/// Whether a layer's name in records is that of a group in a network of the catalog.
+/// Whether `layer`, a name in records, is the name of a group of a network of the catalog.
 pub fn is_group(network: &str, layer: &str) -> bool {
     static GROUPS: LazyLock<HashSet<(&str, String)>> = LazyLock::new(|| {
         let of = |network: &'static Network| {
             let entries: Vec<Entry> = network.entries().cloned().collect();
-            // A test reads the order of every network.
+            // A test reads the order of every network, so that this cannot fail.
             let steps = order(&entries, network.text).unwrap_or_default();
             steps
                 .into_iter()
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn errors_name_the_line_and_the_text() {
         for (lines, part) in [
             ("#! pass a b", "line 1: `#! pass` is followed by a number of times, not `a`"),
             ("\n#! pass 1 c", "line 2: no layer is called `c`"),
@@ -251,7 +251,8 @@ mod tests {
             steps.iter().filter(|step| step.layers.len() > 1).count()
         };
         assert_eq!((groups("googlenet"), groups("inception_v3")), (9, 10));
-        // Projection and first 1x1 of a stage read the same pixels, unless only one has the stride.
+        // The projection and the first 1×1 layer of a stage read the same pixels, unless only one of
+        // them has the stride.
         assert_eq!((groups("resnet50"), groups("resnet50_v1.5")), (4, 1));
         assert!(is_group("googlenet", "inception_3a") && is_group("resnet50", "conv3_1"));
         assert!(!is_group("googlenet", "inception_3a.1x1") && !is_group("nin", "inception_3a"));

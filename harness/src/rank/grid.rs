@@ -1,4 +1,5 @@
-//! Records arranged for comparison: one grid per setting, a row per layer, a cell per contender.
+//! Records arranged for comparison: a grid for each setting, with a row for each layer and a cell for
+//! each contender.
 
 use crate::catalog::{self, Entry};
 use crate::contender::SIBLINGS;
@@ -9,10 +10,10 @@ use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-/// The contender that everything else is compared with: the plan's own choice.
+/// The contender that all others are compared with: the plan's choice.
 pub const OURS: &str = "pointwise";
 
-/// What a layer weighs in its network.
+/// The weight of a layer in its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// How often the network has the layer.
@@ -21,7 +22,7 @@ pub struct Place {
     pub head: bool,
 }
 
-/// The layers that have a name, for what records don't carry: multiplicity and epilogue.
+/// The layers that have a name. They have what records lack: multiplicity and epilogue.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     networks: HashMap<String, HashMap<String, Entry>>,
@@ -47,17 +48,17 @@ impl Known {
         self.networks.get(&record.network)?.get(&record.layer)
     }
 
-    /// What the layer weighs in its network. One that isn't known counts once.
+    /// The weight of a record's layer in its network. An unknown layer counts once.
     pub fn place(&self, record: &Record) -> Place {
         let one_pixel = record.h == 1 && record.w == 1;
         let (count, head) =
             self.entry(record).map_or((1, one_pixel), |entry| (entry.count, entry.head));
-        // In a batch a head is bound by arithmetic like any other layer.
+        // A head in a batch is bound by arithmetic, like any other layer.
         Place { count, head: head && record.n == 1 }
     }
 
-    /// The layer as the one line of text that every command takes; nothing for one that has a
-    /// name but isn't known, since records don't carry the epilogue.
+    /// The layer of a record in the text form that every command takes. `None` for a named layer
+    /// that is unknown, because a record does not have the epilogue.
     pub fn text(&self, record: &Record) -> Option<String> {
         if record.layer.parse::<Layer>().is_ok() {
             return Some(record.layer.clone());
@@ -68,7 +69,7 @@ impl Known {
     }
 }
 
-/// What kind of contender a name stands for.
+/// The kind of a contender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -76,11 +77,11 @@ pub enum Role {
     Ours,
     /// A library of others.
     Peer,
-    /// A library of others in a layout of its own, whose conversion the time leaves out.
+    /// A library of others in a layout of its own. Its time does not include the conversion.
     OwnLayout,
     /// Plain loops.
     Naive,
-    /// One kernel of ours by its own name, or ours used in another way.
+    /// A kernel of ours by itself, or our plan used in another way.
     Kernel,
 }
 
@@ -92,23 +93,23 @@ impl Role {
             "onednn-any" => Role::OwnLayout,
             "naive" => Role::Naive,
             SIBLINGS => Role::Kernel,
-            // A kernel of ours is its own contender, so its row names it twice.
+            // A kernel of ours by itself is the contender and the kernel of its row.
             name if name == record.kernel => Role::Kernel,
             _ => Role::Peer,
         }
     }
 }
 
-/// What has to be equal for times to be comparable.
+/// The conditions that must be equal for times to be comparable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Setting {
     /// `f32`.
     pub dtype: String,
     /// `nchw` or `nhwc`.
     pub layout: String,
-    /// Threads used.
+    /// The number of threads.
     pub threads: usize,
-    /// `hot` or `cold`.
+    /// The state of the caches.
     pub cache: String,
 }
 
@@ -123,7 +124,7 @@ impl Setting {
         }
     }
 
-    /// As [`fmt::Display`], where room is short: `NHWC, 1 thr., hot`.
+    /// A short form of [`fmt::Display`], such as `NHWC, 1 thr., hot`.
     pub fn short(&self) -> String {
         let dtype = if self.dtype == "f32" { String::new() } else { format!(", {}", self.dtype) };
         let layout = self.layout.to_uppercase();
@@ -146,19 +147,19 @@ impl fmt::Display for Setting {
     }
 }
 
-/// One layer of one setting, as every contender ran it.
+/// One layer under one setting, with the records of all contenders.
 #[derive(Clone, Debug)]
-pub struct Row<'a> {
-    /// Any record of the layer: its sizes are those of all.
+pub struct GridRow<'a> {
+    /// A record of the layer, for its name and sizes.
     pub layer: &'a Record,
-    /// What the layer weighs.
+    /// The weight of the layer.
     pub place: Place,
-    /// What was run: equal for layers that are the same problem, which networks share many of.
+    /// The text of the problem. Layers of several networks may be the same problem.
     pub problem: String,
     cells: HashMap<&'a str, &'a Record>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> GridRow<'a> {
     /// The contender's record, if it ran this layer.
     pub fn get(&self, contender: &str) -> Option<&'a Record> {
         self.cells.get(contender).copied()
@@ -174,14 +175,14 @@ impl<'a> Row<'a> {
     }
 }
 
-/// A contender's column.
+/// The column of a contender.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Column {
+pub struct GridColumn {
     /// Its name in records.
     pub contender: String,
-    /// What it is.
+    /// Its kind.
     pub role: Role,
-    /// Its version; of several, the last.
+    /// Its version, or the last of several.
     pub version: String,
 }
 
@@ -190,26 +191,26 @@ pub struct Column {
 pub struct Grid<'a> {
     /// The setting.
     pub setting: Setting,
-    /// Ours first, then peers, naive loops, and our kernels, each by name.
-    pub columns: Vec<Column>,
-    /// Layers in the order in which they first appear.
-    pub rows: Vec<Row<'a>>,
+    /// Our plan first, then peers, naive loops and our kernels, each group by name.
+    pub columns: Vec<GridColumn>,
+    /// The layers in the order in which they first appear.
+    pub rows: Vec<GridRow<'a>>,
 }
 
 impl<'a> Grid<'a> {
     /// The columns whose role satisfies `wanted`.
-    pub fn columns_of(&self, wanted: impl Fn(Role) -> bool) -> impl Iterator<Item = &Column> {
+    pub fn columns_of(&self, wanted: impl Fn(Role) -> bool) -> impl Iterator<Item = &GridColumn> {
         self.columns.iter().filter(move |column| wanted(column.role))
     }
 
-    /// Each problem once, at its first layer: a measurement that counts for several networks is
-    /// still one measurement.
-    pub fn problems(&self) -> impl Iterator<Item = &Row<'a>> {
+    /// The row of the first layer of each problem. A problem that several networks share was measured
+    /// once and counts once.
+    pub fn problems(&self) -> impl Iterator<Item = &GridRow<'a>> {
         let mut seen = HashSet::new();
         self.rows.iter().filter(move |row| seen.insert(row.problem.as_str()))
     }
 
-    /// Networks in the order in which they first appear.
+    /// The networks in the order in which they first appear.
     pub fn networks(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for row in &self.rows {
@@ -221,24 +222,26 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Where a column stands: ours, peers in the order of [`PEERS`] and then others, loops, kernels.
-fn order(column: &Column) -> (Role, usize) {
+/// The place of a column: by kind, and peers in the order of [`PEERS`].
+fn order(column: &GridColumn) -> (Role, usize) {
     let known = PEERS.iter().position(|name| *name == column.contender);
     (column.role, known.unwrap_or(PEERS.len()))
 }
 
-/// Convolutions first, then GEMMs, each as far as they come from one library.
+/// Convolutions first, then GEMMs.
 const PEERS: [&str; 5] = ["onednn", "xnnpack", "openblas", "gemm", "matrixmultiply"];
 
-/// Whether a record's time can be used at all.
+/// Whether the time of a record is usable.
 fn usable(record: &Record) -> bool {
     [record.ns_median, record.gflops].into_iter().all(|x| x.is_finite() && x > 0.0)
 }
 
-/// Arranges records into one grid per setting: hot caches before cold, then fewer threads first,
-/// then NHWC before NCHW. Of two records of the same contender on the same layer the later counts. Records
-/// without a positive time are left out, and so are those of passes through networks and of layers
-/// together that have rows of their own.
+/// Arranges records into grids, one for each setting: hot caches before cold, then fewer threads
+/// first, then NHWC before NCHW.
+///
+/// Of two records of the same contender on the same layer the later counts. Records without a
+/// positive time are left out. So are records of passes and of groups of layers, which are compared
+/// apart.
 pub fn grids<'a>(records: &'a [Record], known: &Known) -> Vec<Grid<'a>> {
     let mut grids: Vec<Grid<'a>> = Vec::new();
     let mut grid_of: HashMap<Setting, usize> = HashMap::new();
@@ -257,7 +260,7 @@ pub fn grids<'a>(records: &'a [Record], known: &Known) -> Vec<Grid<'a>> {
         let key = (at, record.network.as_str(), record.layer.as_str(), sizes);
         let row = *row_of.entry(key).or_insert_with(|| {
             let named = || format!("{}/{} {sizes:?}", record.network, record.layer);
-            grid.rows.push(Row {
+            grid.rows.push(GridRow {
                 layer: record,
                 place: known.place(record),
                 problem: known.text(record).unwrap_or_else(named),
@@ -269,7 +272,7 @@ pub fn grids<'a>(records: &'a [Record], known: &Known) -> Vec<Grid<'a>> {
         let found = grid.columns.iter_mut().find(|column| column.contender == record.contender);
         match found {
             Some(column) => column.version.clone_from(&record.version),
-            None => grid.columns.push(Column {
+            None => grid.columns.push(GridColumn {
                 contender: record.contender.clone(),
                 role: Role::of(record),
                 version: record.version.clone(),

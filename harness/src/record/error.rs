@@ -1,10 +1,10 @@
-//! What can be wrong with a record file.
+//! The errors of record files.
 
-use super::SCHEMA;
-use crate::one_line::OneLine;
+use super::row::SCHEMA;
+use crate::text::one_line::OneLine;
 use std::path::{Path, PathBuf};
 
-/// A file of records, or its environment, that cannot be read or written. Bad input: exit code 2.
+/// Why a file of records, or the environment beside it, cannot be read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// The operating system refused.
@@ -14,26 +14,26 @@ pub enum FileError {
         verb: &'static str,
         /// The file.
         path: PathBuf,
-        /// Its own words.
+        /// The system's own words.
         reason: String,
     },
-    /// There is nothing in it.
+    /// The file is empty.
     #[error("{}: no record in it: the file is empty", OneLine(path.display()))]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// Something else stands where a record should.
+    /// A line is not JSON.
     #[error("{}:{line}: not JSON: {reason}", OneLine(path.display()))]
     NotJson {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What the parser met.
+        /// The parser's reason.
         reason: String,
     },
-    /// It ends within a record.
+    /// The file ends within a record.
     #[error(
         "{}:{line}: ends within a record: the file was cut short (remove its last line to use the rest)",
         OneLine(path.display())
@@ -44,14 +44,14 @@ pub enum FileError {
         /// The line, from 1.
         line: usize,
     },
-    /// It is of a program that writes another version.
+    /// The file has another version of the format.
     #[error("{}:{line}: schema {found}, but this program reads schema {SCHEMA}", OneLine(path.display()))]
     Schema {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What the line says it is.
+        /// The version that the line states.
         found: String,
     },
     /// A field is missing, unknown, of another type or out of range.
@@ -61,10 +61,10 @@ pub enum FileError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// Which field, and what of it.
+        /// The field, and what is wrong with it.
         reason: String,
     },
-    /// A figure that is not finite would be unreadable later.
+    /// A figure is not finite. JSON has no such number, so that the file could not be read again.
     #[error("cannot write {}: the record of {} has a field {field} of {value}", OneLine(path.display()), OneLine(layer))]
     NotFinite {
         /// The file.

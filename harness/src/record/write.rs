@@ -1,32 +1,33 @@
-//! Writing record files so that an interruption loses nothing.
+//! Writing record files. An interruption loses no row.
 
-use super::{FileError, Record};
-use crate::sidecar::Environment;
+use super::environment::Environment;
+use super::error::FileError;
+use super::row::Record;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// A record file in the making.
+/// A record file that is being written.
 ///
-/// Rows go to `FILE.partial` as they are measured and stay there when the run is interrupted;
-/// [`Writer::finish`] gives the file its name, which until then keeps what it held before. A
-/// `.partial` that is there already, left by an interrupted run or being written by another one,
-/// is left alone: this run takes `FILE.partial.2`, and so on.
+/// Rows go to `FILE.partial` as they are measured, and stay there when the run is interrupted.
+/// [`Writer::finish`] gives the file its name. Until then an earlier file of that name stays. A
+/// `.partial` of an interrupted run, or of a run that goes on beside this one, stays too: this run
+/// then writes to `FILE.partial.2`, and so on.
 #[derive(Debug)]
 pub struct Writer {
     file: File,
     partial: PathBuf,
     path: PathBuf,
     rows: usize,
-    /// Bytes of the rows that are whole.
+    /// The number of bytes of whole rows.
     whole: u64,
 }
 
 impl Writer {
-    /// Begins the file, so that one that cannot be written is known before anything is measured.
+    /// Begins the file. An error comes here, before anything is measured.
     ///
     /// # Errors
-    /// [`FileError::Io`]: no such folder, no permission, or a folder of that name.
+    /// [`FileError::Io`]: no such folder, no permission, or a folder with the file's name.
     pub fn create(path: &Path) -> Result<Writer, FileError> {
         if path.is_dir() {
             let reason = "it is a folder".to_owned();
@@ -45,11 +46,11 @@ impl Writer {
         }
     }
 
-    /// Adds a row; it is in the file when this returns.
+    /// Adds a row, which is in the file when this returns.
     ///
     /// # Errors
-    /// [`FileError::NotFinite`] for a record that could not be read again, [`FileError::Io`]; the
-    /// rows before it are then still whole.
+    /// [`FileError::NotFinite`] for a record that could not be read again, and [`FileError::Io`]. The
+    /// rows before it stay whole.
     pub fn append(&mut self, record: &Record) -> Result<(), FileError> {
         for (field, value) in record.figures() {
             if !value.is_finite() {
@@ -65,7 +66,7 @@ impl Writer {
         let mut line = serde_json::to_vec(record).map_err(|error| io(error.into()))?;
         line.push(b'\n');
         if let Err(error) = self.file.write_all(&line) {
-            // What a full disk took of the row would spoil the rows before it.
+            // A full disk may have taken a part of the row, which would make the file unreadable.
             let _ = self.file.set_len(self.whole);
             return Err(io(error));
         }
@@ -74,28 +75,29 @@ impl Writer {
         Ok(())
     }
 
-    /// How many rows there are so far.
+    /// The number of rows so far.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Where the rows are until the file is finished.
+    /// The file of the rows until the record file gets its name.
     pub fn partial(&self) -> &Path {
         &self.partial
     }
 
-    /// Writes the environment beside the file and gives the file its name. Without a row there is
-    /// nothing to name: the empty file is removed, and one of that name from before stays.
+    /// Writes the environment beside the file and gives the file its name. Without any row the partial
+    /// file is removed, and an earlier file of that name stays.
     ///
     /// # Errors
-    /// [`FileError::Io`]; the rows are then still in the partial file.
+    /// [`FileError::Io`]. The rows are then still in the partial file.
     pub fn finish(self, environment: &Environment) -> Result<(), FileError> {
         let io = |error: std::io::Error| FileError::io("write", &self.path, &error);
         if self.rows == 0 {
             return std::fs::remove_file(&self.partial).map_err(io);
         }
         self.file.sync_all().map_err(io)?;
-        // The environment first: records without one are less than one that is early.
+        // The environment comes first: records without an environment would be worse than an
+        // environment without its records.
         environment.write(&self.path)?;
         std::fs::rename(&self.partial, &self.path).map_err(io)
     }
@@ -113,9 +115,9 @@ fn partial(path: &Path, number: usize) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::environment::{self, tests::environment};
+    use super::super::{read::read, row::tests::record};
     use super::*;
-    use crate::record::{read, tests::record};
-    use crate::sidecar::{self, tests::environment};
 
     #[test]
     fn rows_are_kept_as_they_come_and_named_at_the_end() {
@@ -124,14 +126,14 @@ mod tests {
         std::fs::write(&path, "what was there before").unwrap();
         let mut writer = Writer::create(&path).unwrap();
         writer.append(&record()).unwrap();
-        // Were it interrupted here, both would be there.
+        // After an interruption at this point both files would be there.
         assert_eq!(read(writer.partial()).unwrap(), [record()]);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "what was there before");
         writer.append(&record()).unwrap();
         assert_eq!(writer.rows(), 2);
         writer.finish(&environment()).unwrap();
         assert_eq!(read(&path).unwrap(), [record(), record()]);
-        assert_eq!(sidecar::Environment::read(&path).unwrap(), environment());
+        assert_eq!(environment::Environment::read(&path).unwrap(), environment());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left over");
     }
 

@@ -1,29 +1,29 @@
-//! What can be wrong with the runs of a report.
+//! The errors of reports.
 
 use thiserror::Error;
 
 /// Why there is no report.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReportError {
-    /// Nothing was measured.
+    /// The runs have no records.
     #[error("there are no records to report")]
     NoRecords,
-    /// Runs of different CPUs were given.
+    /// The runs are of different CPUs.
     #[error(
         "{first} was measured on {first_cpu}, but {other} on {other_cpu}: make one report for \
          each CPU"
     )]
     OtherCpu {
-        /// The first run that names its CPU.
+        /// The name of the first run that states its CPU.
         first: String,
-        /// That CPU.
+        /// The CPU of the first run.
         first_cpu: String,
-        /// The run that differs.
+        /// The name of the run with another CPU.
         other: String,
-        /// Its CPU.
+        /// The CPU of that run.
         other_cpu: String,
     },
-    /// The page's template doesn't fit its data: a mistake in the program.
+    /// The template of the page does not fit its data, which is a mistake in the program.
     #[error("cannot fill the page's template: {0}")]
     Template(String),
 }

@@ -1,22 +1,25 @@
-//! The page's section on history: each layer over the runs, when they are of several commits.
+//! The section of the page on history: each layer over the runs, when they are of several times.
 
+use super::figure::line_chart::{LineChart, Point, Series};
+use super::figure::palette::Palette;
 use super::figure::scale::Kind;
-use super::figure::{LineChart, Palette, Point, Series};
-use super::format::{digits, time};
-use super::{Report, Sidecar};
-use crate::history::{Course, Run, courses};
-use crate::rank::{Grid, OURS, geomean};
+use super::runs::Report;
+use super::sidecar::Sidecar;
+use crate::history::{Course, DatedRun, Moment, courses};
+use crate::rank::{Grid, OURS};
+use crate::text::numbers::{digits, time};
+use crate::timing::stats::geometric_mean;
 
-/// A setting's charts.
+/// The charts of one setting.
 pub(super) struct History {
     pub(super) setting: String,
-    /// The mean of all layers that every run has.
+    /// The chart of the mean of all layers that every run has.
     pub(super) mean: Option<LineChart>,
-    /// Each layer.
+    /// The chart of each layer.
     pub(super) layers: Vec<LineChart>,
 }
 
-/// The history of our own plan in each setting; nothing unless runs differ in when they began.
+/// The history of our plan in each setting; empty when all runs began at the same time.
 pub(super) fn histories(report: &Report, grids: &[Grid<'_>], palette: &Palette) -> Vec<History> {
     let told: Vec<(String, String)> = report
         .runs
@@ -31,8 +34,8 @@ pub(super) fn histories(report: &Report, grids: &[Grid<'_>], palette: &Palette) 
         return Vec::new();
     }
     let told = report.runs.iter().zip(&told);
-    let runs: Vec<Run<'_>> = told
-        .map(|(run, (started, commit))| Run { started, commit, records: &run.records })
+    let runs: Vec<DatedRun<'_>> = told
+        .map(|(run, (started, commit))| DatedRun { started, commit, records: &run.records })
         .collect();
     let all = courses(&runs, &report.known);
     let of_grid = |grid: &Grid<'_>| {
@@ -67,7 +70,7 @@ pub(super) fn histories(report: &Report, grids: &[Grid<'_>], palette: &Palette) 
     grids.iter().filter_map(of_grid).collect()
 }
 
-fn point(moment: &crate::history::Moment) -> Point {
+fn point(moment: &Moment) -> Point {
     Point {
         x: moment.run as f64,
         y: moment.gflops,
@@ -88,16 +91,17 @@ fn ticks(course: &Course) -> Ticks {
     course.moments.iter().map(|moment| (moment.run as f64, short(&moment.commit))).collect()
 }
 
-/// Ticks of an axis, and what they say.
+/// The ticks of an axis with their labels.
 type Ticks = Vec<(f64, String)>;
 
-/// Points and ticks of the geometric mean over the layers that every run has.
+/// The points and ticks of the geometric mean over the layers that every run has.
 fn mean(courses: &[&Course], runs: usize) -> Option<(Vec<Point>, Ticks)> {
     let whole: Vec<&&Course> = courses.iter().filter(|c| c.moments.len() == runs).collect();
     let ticks = ticks(whole.first()?);
     let of = |at: usize| {
-        let mean = |value: &dyn Fn(&crate::history::Moment) -> f64| {
-            geomean(whole.iter().map(|course| value(&course.moments[at])))
+        let mean = |value: &dyn Fn(&Moment) -> f64| {
+            let values: Vec<f64> = whole.iter().map(|c| value(&c.moments[at])).collect();
+            geometric_mean(&values)
         };
         let (y, low, high) = (mean(&|m| m.gflops)?, mean(&|m| m.band.0)?, mean(&|m| m.band.1)?);
         let commit = &whole[0].moments[at].commit;

@@ -1,13 +1,15 @@
-//! Figures of layers: what each is called, and how fast everyone runs it.
+//! Figures of layers: the names of layers, and how fast each contender runs them.
 
-use super::figure::{Bar, Columns, Group, Key, Palette};
-use super::format::{digits, list, percent, time};
-use crate::rank::{Column, Grid, OURS, Role, Row, geomean};
+use super::figure::bars::{Bar, Columns, Group};
+use super::figure::palette::{Key, Palette};
+use crate::rank::{Grid, GridColumn, GridRow, OURS, Role};
 use crate::record::Record;
+use crate::text::numbers::{digits, list, percent, time};
+use crate::timing::stats::geometric_mean;
 use std::collections::HashSet;
 use std::fmt::Write;
 
-/// Input and output channels, and what else is out of the ordinary: `256→512 s2`.
+/// Input and output channels, with stride, groups and batch where they are not 1: `256→512 s2`.
 pub(super) fn channels(record: &Record) -> String {
     let Record { n, c, k, stride_h, stride_w, groups, .. } = *record;
     let mut text = format!("{c}→{k}");
@@ -25,7 +27,7 @@ pub(super) fn channels(record: &Record) -> String {
     text
 }
 
-/// Rows and columns of the input: `56×56`.
+/// The rows and columns of the input: `56×56`.
 pub(super) fn pixels(record: &Record) -> String {
     format!("{}×{}", record.h, record.w)
 }
@@ -35,7 +37,7 @@ pub(super) fn shape(record: &Record) -> String {
     format!("{} at {}", channels(record), pixels(record))
 }
 
-/// `network/name`, or the text of a layer given by hand.
+/// The name of a record's layer: `network/name`, or the text of a layer given by hand.
 pub(super) fn long_name(record: &Record) -> String {
     if record.network.is_empty() {
         record.layer.clone()
@@ -44,7 +46,7 @@ pub(super) fn long_name(record: &Record) -> String {
     }
 }
 
-/// Sizes that make two layers the same problem, whatever network they are in.
+/// The sizes of a layer. Layers of several networks may have the same.
 type Sizes = [usize; 8];
 
 /// The sizes of a record's layer.
@@ -53,8 +55,8 @@ pub(super) fn sizes(record: &Record) -> Sizes {
     [n, c, k, h, w, stride_h, stride_w, groups]
 }
 
-/// The contenders that figures show: everyone but our kernels by name.
-fn shown<'g>(grid: &'g Grid<'_>) -> Vec<&'g Column> {
+/// The contenders that figures show: all but our kernels by themselves.
+fn shown<'g>(grid: &'g Grid<'_>) -> Vec<&'g GridColumn> {
     grid.columns_of(|role| role != Role::Kernel).collect()
 }
 
@@ -67,7 +69,7 @@ fn bar(record: &Record) -> Bar {
     }
 }
 
-fn group(row: &Row<'_>, columns: &[&Column], section: String) -> Group {
+fn group(row: &GridRow<'_>, columns: &[&GridColumn], section: String) -> Group {
     let layer = row.layer;
     let mut tooltip = format!("{}: {}", long_name(layer), shape(layer));
     if row.place.count > 1 {
@@ -105,8 +107,8 @@ fn group(row: &Row<'_>, columns: &[&Column], section: String) -> Group {
     }
 }
 
-/// One sentence on each contender, for those who can't see the figure.
-fn described(rows: &[&Row<'_>], columns: &[&Column]) -> String {
+/// The figure in words: a sentence on each contender.
+fn described(rows: &[&GridRow<'_>], columns: &[&GridColumn]) -> String {
     let sentences: Vec<String> = columns
         .iter()
         .filter_map(|column| {
@@ -114,7 +116,7 @@ fn described(rows: &[&Row<'_>], columns: &[&Column]) -> String {
                 .iter()
                 .filter_map(|row| Some(row.get(&column.contender)?.fraction_of_ceiling))
                 .collect();
-            let mean = geomean(shares.iter().copied())?;
+            let mean = geometric_mean(&shares)?;
             let lowest = shares.iter().copied().fold(f64::INFINITY, f64::min);
             Some(format!(
                 "{}: geometric mean {}, lowest {}",
@@ -127,16 +129,16 @@ fn described(rows: &[&Row<'_>], columns: &[&Column]) -> String {
     format!("Share of the measured FMA ceiling on {} layers. {}.", rows.len(), sentences.join("; "))
 }
 
-/// The ceiling of most rows: it is measured again between layers, so they differ a little.
-fn ceiling(rows: &[&Row<'_>]) -> f64 {
+/// The median of the rows' ceilings, which differ a little: the ceiling is measured between layers.
+fn ceiling(rows: &[&GridRow<'_>]) -> f64 {
     let mut all: Vec<f64> = rows.iter().map(|row| row.layer.ceiling_gflops).collect();
     all.sort_by(f64::total_cmp);
     all.get(all.len() / 2).copied().unwrap_or(1.0)
 }
 
 fn figure_of(
-    rows: &[&Row<'_>],
-    columns: &[&Column],
+    rows: &[&GridRow<'_>],
+    columns: &[&GridColumn],
     palette: &Palette,
     section: impl Fn(&Record) -> String,
 ) -> Columns {
@@ -149,10 +151,10 @@ fn figure_of(
     }
 }
 
-/// The layers of one network under one setting; nothing when there are none.
+/// The layers of one network under one setting; `None` when there are none.
 pub(super) fn of_network(grid: &Grid<'_>, network: &str, palette: &Palette) -> Option<Columns> {
-    let rows: Vec<&Row<'_>> = grid.rows.iter().filter(|r| r.layer.network == network).collect();
-    let columns: Vec<&Column> = shown(grid)
+    let rows: Vec<&GridRow<'_>> = grid.rows.iter().filter(|r| r.layer.network == network).collect();
+    let columns: Vec<&GridColumn> = shown(grid)
         .into_iter()
         .filter(|column| rows.iter().any(|row| row.get(&column.contender).is_some()))
         .collect();
@@ -169,10 +171,10 @@ pub(super) fn of_network(grid: &Grid<'_>, network: &str, palette: &Palette) -> O
     })
 }
 
-/// The networks that the overview shows when they were measured.
+/// The networks of the overview, as far as they were measured.
 const OVERVIEW: [&str; 3] = ["resnet50", "googlenet", "inception_v3"];
 
-/// Every different layer of the best-known networks under one setting, heads apart.
+/// The different layers of the best-known networks under one setting, heads left out.
 pub(super) fn overview(grid: &Grid<'_>, palette: &Palette) -> Option<Columns> {
     let measured = grid.networks();
     let mut networks: Vec<&str> =
@@ -181,12 +183,12 @@ pub(super) fn overview(grid: &Grid<'_>, palette: &Palette) -> Option<Columns> {
         networks = measured.into_iter().take(OVERVIEW.len()).collect();
     }
     let mut seen: HashSet<Sizes> = HashSet::new();
-    let rows: Vec<&Row<'_>> = networks
+    let rows: Vec<&GridRow<'_>> = networks
         .iter()
         .flat_map(|network| grid.rows.iter().filter(move |row| row.layer.network == *network))
         .filter(|row| !row.place.head && row.get(OURS).is_some() && seen.insert(sizes(row.layer)))
         .collect();
-    let columns: Vec<&Column> = shown(grid)
+    let columns: Vec<&GridColumn> = shown(grid)
         .into_iter()
         .filter(|column| rows.iter().any(|row| row.get(&column.contender).is_some()))
         .collect();

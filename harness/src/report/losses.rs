@@ -1,15 +1,16 @@
-//! Where others are faster: what a reader should see before anything else.
+//! Layers on which others are faster. The page shows them first.
 
 use super::layers::{long_name, shape};
 use super::repeat::repeat;
-use crate::rank::{Grid, Known, OURS, Role, Row, geomean};
+use crate::rank::{Grid, GridColumn, GridRow, Known, OURS, Role};
 use crate::record::Record;
+use crate::timing::stats::geometric_mean;
 use serde::Serialize;
 
-/// A layer on which someone is faster than `pointwise`.
+/// A layer on which another contender is faster than `pointwise`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Loss {
-    /// Layout, threads and caches.
+    /// The setting in short form.
     pub setting: String,
     /// The layer's network and name.
     pub layer: String,
@@ -17,9 +18,9 @@ pub struct Loss {
     pub shared_by: Vec<String>,
     /// Its sizes.
     pub shape: String,
-    /// The fastest of those who are faster.
+    /// The fastest contender.
     pub contender: String,
-    /// Its speed over ours: above one.
+    /// Its speed ÷ ours, which is above one.
     pub ratio: f64,
     /// Our GFLOP/s.
     pub ours: f64,
@@ -27,39 +28,39 @@ pub struct Loss {
     pub theirs: f64,
     /// Our share of the ceiling.
     pub share: f64,
-    /// Whether the medians are further apart than both deviations together.
+    /// Whether the medians differ by more than both deviations together.
     pub clear: bool,
-    /// Others that are faster too.
+    /// Further contenders that are faster than `pointwise`.
     pub also: Vec<String>,
-    /// Measures both again.
+    /// The command that measures both again.
     pub repeat: String,
 }
 
-/// How `pointwise` stands against whoever is best on each layer.
+/// `pointwise` compared with the best other contender on each layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Versus {
-    /// Problems compared, heads apart.
+    /// The number of problems compared, heads left out.
     pub layers: usize,
-    /// Geometric mean of our speed over theirs.
+    /// The geometric mean of our speed ÷ theirs.
     pub geomean: f64,
-    /// The lowest of those.
+    /// The lowest of these ratios.
     pub lowest: f64,
-    /// Where that is.
+    /// The layer of the lowest ratio.
     pub lowest_at: String,
-    /// Who that is.
+    /// The contender of the lowest ratio.
     pub lowest_by: String,
 }
 
 /// All losses of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Losses {
-    /// In the layout that was asked for, worst first.
+    /// The losses in the layout that was asked for, the worst first.
     pub plain: Vec<Loss>,
-    /// To contenders whose own layout nobody had to convert to, worst first.
+    /// The losses to contenders in a layout of their own, conversion not timed, the worst first.
     pub own_layout: Vec<Loss>,
-    /// Problems on which `pointwise` ran beside someone else, each setting counted.
+    /// The number of problems on which `pointwise` and another contender ran, summed over settings.
     pub compared: usize,
-    /// Who ran beside it.
+    /// The other contenders.
     pub against: Vec<String>,
 }
 
@@ -67,15 +68,20 @@ fn in_plain_layout(role: Role) -> bool {
     matches!(role, Role::Peer | Role::Naive)
 }
 
-/// Whether the medians are further apart than the deviations of both.
+/// Whether the medians differ by more than both deviations together.
 fn clear(ours: &Record, theirs: &Record) -> bool {
     ours.ns_median - theirs.ns_median > ours.ns_mad + theirs.ns_mad
 }
 
-fn loss(grid: &Grid<'_>, row: &Row<'_>, known: &Known, wanted: fn(Role) -> bool) -> Option<Loss> {
+fn loss(
+    grid: &Grid<'_>,
+    row: &GridRow<'_>,
+    known: &Known,
+    wanted: fn(Role) -> bool,
+) -> Option<Loss> {
     let ours = row.get(OURS)?;
     let theirs = row.best(wanted).filter(|best| best.ns_median < ours.ns_median)?;
-    let faster = |column: &&crate::rank::Column| {
+    let faster = |column: &&GridColumn| {
         column.contender != theirs.contender
             && row.get(&column.contender).is_some_and(|r| r.ns_median < ours.ns_median)
     };
@@ -96,7 +102,7 @@ fn loss(grid: &Grid<'_>, row: &Row<'_>, known: &Known, wanted: fn(Role) -> bool)
 }
 
 /// The other networks that have the problem of `row`.
-fn shared_by(grid: &Grid<'_>, row: &Row<'_>) -> Vec<String> {
+fn shared_by(grid: &Grid<'_>, row: &GridRow<'_>) -> Vec<String> {
     let mut networks: Vec<String> = Vec::new();
     for other in grid.rows.iter().filter(|other| other.problem == row.problem) {
         let network = &other.layer.network;
@@ -129,8 +135,8 @@ pub fn losses(grids: &[Grid<'_>], known: &Known) -> Losses {
     all
 }
 
-/// Compares `pointwise` with the best of the others, layer by layer; nothing when there is none.
-/// Heads, and layers given by hand beside networks, are left out, as in rankings.
+/// Compares `pointwise` with the best other contender, layer by layer; `None` without any. Heads are
+/// left out, and layers given by hand too where there are networks, as in rankings.
 pub fn versus(grid: &Grid<'_>) -> Option<Versus> {
     let by_hand = grid.rows.iter().all(|row| row.layer.network.is_empty());
     let pairs: Vec<(f64, &Record, &Record)> = grid
@@ -144,7 +150,7 @@ pub fn versus(grid: &Grid<'_>) -> Option<Versus> {
     let lowest = pairs.iter().min_by(|a, b| a.0.total_cmp(&b.0))?;
     Some(Versus {
         layers: pairs.len(),
-        geomean: geomean(pairs.iter().map(|(ratio, ..)| *ratio))?,
+        geomean: geometric_mean(&pairs.iter().map(|(ratio, ..)| *ratio).collect::<Vec<_>>())?,
         lowest: lowest.0,
         lowest_at: format!("{}, {}", long_name(lowest.1), shape(lowest.1)),
         lowest_by: lowest.2.contender.clone(),

@@ -1,21 +1,19 @@
-//! The page: everything gathered for its template.
+//! The page: the data of its template.
 
-use super::figure::{self, Figure, Palette, heat_map, line_chart, palette};
-use super::format::list;
+use super::error::ReportError;
+use super::figure::drawing::{Figure, style};
+use super::figure::heat_map::heat_map;
+use super::figure::line_chart::line_chart;
+use super::figure::palette::{MODES, Palette};
 use super::losses::{Losses, Versus, losses, versus};
-use super::machine::{Fact, Finding, Sidecar};
-use super::picks::{self, Picks};
+use super::picks::Picks;
 use super::repeat::repeat;
-use super::{Report, ReportError, history, layers, passes, sweep, template};
-use crate::rank::{Field, Grid, OURS, Ranking, Role, Standing, rank_grid};
+use super::runs::{Report, ReportRun};
+use super::sidecar::{Fact, FindingLine, Sidecar};
+use super::{history, layers, passes, picks, roof, sweep, template};
+use crate::rank::{Entrants, Grid, OURS, Ranking, Role, Standing, rank_grid};
+use crate::text::numbers::list;
 use serde::Serialize;
-
-/// What the template of the style sheet is given.
-#[derive(Serialize)]
-struct Modes {
-    light: palette::Mode,
-    dark: palette::Mode,
-}
 
 /// A figure on the page.
 #[derive(Serialize)]
@@ -33,7 +31,7 @@ impl From<Figure> for Shown {
     }
 }
 
-/// One setting in the summary.
+/// One setting of the summary.
 #[derive(Serialize)]
 struct Section {
     setting: String,
@@ -41,16 +39,16 @@ struct Section {
     ours: Option<Standing>,
     versus: Option<Versus>,
     ranking: Ranking,
-    /// The class of each standing's colour.
+    /// The class of the colour of each standing.
     colours: Vec<String>,
-    /// Standings that have network times, in the order of the standings.
+    /// The contenders with network times, in the order of the standings.
     timed: Vec<String>,
     overview: Option<Shown>,
 }
 
-/// One network's figures.
+/// The figures of one network.
 #[derive(Serialize)]
-struct Network {
+struct NetworkFigures {
     name: String,
     slug: String,
     layers: usize,
@@ -58,17 +56,17 @@ struct Network {
     figures: Vec<Shown>,
 }
 
-/// One setting's curves over the runs.
+/// The curves over the runs of one setting.
 #[derive(Serialize)]
-struct Past {
+struct PastFigures {
     setting: String,
     mean: Option<Shown>,
     layers: Vec<Shown>,
 }
 
-/// One record in the full table.
+/// One record in the table of all records.
 #[derive(Serialize)]
-struct Line<'r> {
+struct RecordLine<'r> {
     network: &'r str,
     layer: &'r str,
     shape: String,
@@ -89,9 +87,9 @@ struct Line<'r> {
     repeat: String,
 }
 
-/// A file of records and where it came from.
+/// A file of records in the table of files.
 #[derive(Serialize)]
-struct Source {
+struct SourceLine {
     name: String,
     records: usize,
     started: Option<String>,
@@ -111,45 +109,53 @@ struct Page<'r> {
     version: Option<String>,
     warnings: Vec<String>,
     losses: Losses,
-    /// How many of the plain losses exceed the noise.
+    /// The number of losses that exceed the noise.
     clear: usize,
     against: String,
-    /// Whether someone else's convolution took part, not only loops and GEMMs.
+    /// Whether a convolution of another library took part, not only loops and GEMMs.
     convolutions: bool,
     sections: Vec<Section>,
-    networks: Vec<Network>,
+    networks: Vec<NetworkFigures>,
     rooflines: Vec<Shown>,
     sweeps: Vec<Shown>,
     passes: Option<Shown>,
-    pass_rows: Vec<passes::Row>,
-    together: Vec<passes::Together>,
-    histories: Vec<Past>,
+    pass_rows: Vec<passes::PassRow>,
+    together: Vec<passes::SiblingsRow>,
+    histories: Vec<PastFigures>,
     picks: Vec<Picks>,
     heat: Vec<Shown>,
     machine: Vec<Fact>,
     build: Vec<Fact>,
     limits: Vec<[String; 3]>,
-    findings: Vec<Finding>,
+    findings: Vec<FindingLine>,
     settings: Vec<Fact>,
-    sources: Vec<Source>,
+    sources: Vec<SourceLine>,
     samples: (usize, usize),
-    lines: Vec<Line<'r>>,
+    lines: Vec<RecordLine<'r>>,
 }
 
-/// Contenders that are convolutions of others. Beating loops and GEMMs alone says less.
+/// The contenders that are convolutions of other libraries.
 const CONVOLUTIONS: [&str; 3] = ["onednn", "onednn-any", "xnnpack"];
 
-/// Fills the template.
-pub(super) fn page(report: &Report) -> Result<String, ReportError> {
+impl Report {
+    /// The page: HTML that needs no other file.
+    ///
+    /// # Errors
+    /// [`ReportError::Template`], which would be a mistake in the program.
+    pub fn page(&self) -> Result<String, ReportError> {
+        page(self)
+    }
+}
+
+fn page(report: &Report) -> Result<String, ReportError> {
     let grids = report.grids();
     let palette = Report::palette(&grids);
     let sidecar = report.sidecar();
-    let modes = Modes { light: palette::LIGHT, dark: palette::DARK };
     let losses = losses(&grids, &report.known);
     let curves = |grid| sweep::sweeps(grid, &palette);
     let data = Page {
-        page_css: template::fill("page.css", include_str!("../../templates/page.css"), &modes)?,
-        figure_css: figure::style(),
+        page_css: template::fill("page.css", include_str!("../../templates/page.css"), &MODES)?,
+        figure_css: style(),
         script: include_str!("../../templates/page.js"),
         cpu: sidecar.cpu(),
         commit: sidecar.commit(),
@@ -163,7 +169,7 @@ pub(super) fn page(report: &Report) -> Result<String, ReportError> {
         losses,
         sections: grids.iter().map(|grid| section(grid, &palette)).collect(),
         networks: networks(&grids, &palette),
-        rooflines: report.rooflines(&grids).into_iter().map(Shown::from).collect(),
+        rooflines: roof::figures(report, &grids).into_iter().map(Shown::from).collect(),
         passes: passes::figure(&report.records).map(Shown::from),
         pass_rows: passes::rows(&report.records),
         together: passes::together(&report.records),
@@ -188,9 +194,9 @@ fn ours_version(grids: &[Grid<'_>]) -> Option<String> {
     columns.find(|column| column.role == Role::Ours).map(|column| column.version.clone())
 }
 
-fn source(run: &super::Run) -> Source {
+fn source(run: &ReportRun) -> SourceLine {
     let sidecar = Sidecar(&run.environment);
-    Source {
+    SourceLine {
         name: run.name.clone(),
         records: run.records.len(),
         started: sidecar.started(),
@@ -199,7 +205,7 @@ fn source(run: &super::Run) -> Source {
     }
 }
 
-/// What makes figures on this page less than they seem.
+/// The reasons to trust the figures of this page less.
 fn warnings(report: &Report) -> Vec<String> {
     let mut warnings = Vec::new();
     let unverified = report.records.iter().filter(|record| !record.verified).count();
@@ -245,7 +251,7 @@ fn samples(report: &Report) -> (usize, usize) {
     (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0))
 }
 
-/// The ceilings of every number of threads that occurs.
+/// The ceilings for each number of threads on the page.
 fn limits(report: &Report, grids: &[Grid<'_>]) -> Vec<[String; 3]> {
     let mut threads: Vec<usize> = grids.iter().map(|grid| grid.setting.threads).collect();
     threads.sort_unstable();
@@ -258,7 +264,7 @@ fn limits(report: &Report, grids: &[Grid<'_>]) -> Vec<[String; 3]> {
 }
 
 fn section(grid: &Grid<'_>, palette: &Palette) -> Section {
-    let ranking = rank_grid(grid, Field::Contenders);
+    let ranking = rank_grid(grid, Entrants::Contenders);
     let colour = |standing: &Standing| {
         let column = grid.columns.iter().find(|column| column.contender == standing.contender);
         column.map(|column| palette.key(column).colour()).unwrap_or_default()
@@ -275,7 +281,7 @@ fn section(grid: &Grid<'_>, palette: &Palette) -> Section {
         colours: ranking.standings.iter().map(colour).collect(),
         timed: timed.collect(),
         overview: layers::overview(grid, palette).map(|mut columns| {
-            // Several settings on one page, but one file of each layout.
+            // A page may have several settings of one layout, a folder one file of each layout.
             columns.name = format!("overview-{}", grid.setting.slug());
             columns.dots().into()
         }),
@@ -283,10 +289,10 @@ fn section(grid: &Grid<'_>, palette: &Palette) -> Section {
     }
 }
 
-/// So many networks are shown at once; the rest open on demand.
+/// The number of networks that are shown at first. The others open on demand.
 const OPEN: usize = 3;
 
-fn networks(grids: &[Grid<'_>], palette: &Palette) -> Vec<Network> {
+fn networks(grids: &[Grid<'_>], palette: &Palette) -> Vec<NetworkFigures> {
     let mut names: Vec<&str> = Vec::new();
     for grid in grids {
         for network in grid.networks() {
@@ -299,7 +305,7 @@ fn networks(grids: &[Grid<'_>], palette: &Palette) -> Vec<Network> {
         let columns: Vec<_> =
             grids.iter().filter_map(|grid| layers::of_network(grid, name, palette)).collect();
         let called = if name.is_empty() { "Layers given by hand" } else { name };
-        Network {
+        NetworkFigures {
             name: called.to_owned(),
             slug: format!("network-{at}"),
             layers: columns.iter().map(|columns| columns.groups.len()).max().unwrap_or(0),
@@ -310,8 +316,8 @@ fn networks(grids: &[Grid<'_>], palette: &Palette) -> Vec<Network> {
     names.into_iter().enumerate().map(of).filter(|network| !network.figures.is_empty()).collect()
 }
 
-fn histories(report: &Report, grids: &[Grid<'_>], palette: &Palette) -> Vec<Past> {
-    let past = |history: history::History| Past {
+fn histories(report: &Report, grids: &[Grid<'_>], palette: &Palette) -> Vec<PastFigures> {
+    let past = |history: history::History| PastFigures {
         setting: history.setting,
         mean: history.mean.map(|chart| line_chart(&chart).into()),
         layers: history.layers.iter().map(|chart| line_chart(chart).into()).collect(),
@@ -319,14 +325,14 @@ fn histories(report: &Report, grids: &[Grid<'_>], palette: &Palette) -> Vec<Past
     history::histories(report, grids, palette).into_iter().map(past).collect()
 }
 
-fn lines<'r>(grids: &[Grid<'r>], palette: &Palette, report: &Report) -> Vec<Line<'r>> {
+fn lines<'r>(grids: &[Grid<'r>], palette: &Palette, report: &Report) -> Vec<RecordLine<'r>> {
     let mut lines = Vec::new();
     for grid in grids {
         let setting = grid.setting.short();
         for row in &grid.rows {
             for column in &grid.columns {
                 let Some(record) = row.get(&column.contender) else { continue };
-                lines.push(Line {
+                lines.push(RecordLine {
                     network: &record.network,
                     layer: &record.layer,
                     shape: layers::shape(record),

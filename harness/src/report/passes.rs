@@ -1,18 +1,20 @@
 //! Passes through whole networks, and layers that read one input.
 
-use super::figure::{Bar, Columns, Figure, Group, Palette};
-use super::format::{digits, percent, time};
+use super::figure::bars::{Bar, Columns, Group};
+use super::figure::drawing::Figure;
+use super::figure::palette::Palette;
 use super::layers::shape;
 use crate::contender::SIBLINGS;
 use crate::pass::is_group;
-use crate::rank::{Column, OURS, Role};
+use crate::rank::{GridColumn, OURS, Role};
 use crate::record::{PASS, Record};
+use crate::text::numbers::{digits, percent, time};
 use serde::Serialize;
 use std::fmt::Write;
 
-/// One contender's pass.
+/// The pass of one contender.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Row {
+pub(super) struct PassRow {
     network: String,
     setting: String,
     contender: String,
@@ -24,9 +26,9 @@ pub(super) struct Row {
     ratio: Option<f64>,
 }
 
-/// Layers one after another against together.
+/// Layers that read one input: the time of one after another, and of all together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Together {
+pub(super) struct SiblingsRow {
     name: String,
     shape: String,
     setting: String,
@@ -35,14 +37,14 @@ pub(super) struct Together {
     ratio: f64,
 }
 
-/// What has to be equal for two rows to be of the same thing: network, layer, batch and setting.
-type Case<'r> = [&'r str; 4];
+/// Network, layer, layout and caches of a row. With batch and threads they say what it is of.
+type PassKey<'r> = [&'r str; 4];
 
-fn case(record: &Record) -> (Case<'_>, [usize; 2]) {
+fn case(record: &Record) -> (PassKey<'_>, [usize; 2]) {
     ([&record.network, &record.layer, &record.layout, &record.cache], [record.n, record.threads])
 }
 
-/// Of two rows of one contender the later counts.
+/// The wanted records. Of two of the same contender the later counts.
 fn latest(records: &[Record], wanted: impl Fn(&Record) -> bool) -> Vec<&Record> {
     let mut rows: Vec<&Record> = Vec::new();
     for record in records.iter().filter(|record| wanted(record)) {
@@ -67,11 +69,11 @@ fn setting(record: &Record) -> String {
     format!("{}, {} thr.{caches}{batch}", record.layout.to_uppercase(), record.threads)
 }
 
-fn palette(rows: &[&Record]) -> (Palette, Vec<Column>) {
-    let mut columns: Vec<Column> = Vec::new();
+fn palette(rows: &[&Record]) -> (Palette, Vec<GridColumn>) {
+    let mut columns: Vec<GridColumn> = Vec::new();
     for record in rows {
         if columns.iter().all(|column| column.contender != record.contender) {
-            columns.push(Column {
+            columns.push(GridColumn {
                 contender: record.contender.clone(),
                 role: Role::of(record),
                 version: record.version.clone(),
@@ -81,11 +83,11 @@ fn palette(rows: &[&Record]) -> (Palette, Vec<Column>) {
     (Palette::of(&columns), columns)
 }
 
-/// Every pass, case by case, fastest first.
-pub(super) fn rows(records: &[Record]) -> Vec<Row> {
+/// All passes: network by network and setting by setting, the fastest first.
+pub(super) fn rows(records: &[Record]) -> Vec<PassRow> {
     let passes = passes(records);
     let (palette, columns) = palette(&passes);
-    let mut cases: Vec<(Case<'_>, [usize; 2])> = Vec::new();
+    let mut cases: Vec<(PassKey<'_>, [usize; 2])> = Vec::new();
     for record in &passes {
         if !cases.contains(&case(record)) {
             cases.push(case(record));
@@ -97,7 +99,7 @@ pub(super) fn rows(records: &[Record]) -> Vec<Row> {
         of.sort_by(|a, b| a.ns_median.total_cmp(&b.ns_median));
         let ours = of.iter().find(|record| record.contender == OURS).map(|record| record.ns_median);
         rows.extend(of.iter().map(|record| {
-            Row {
+            PassRow {
                 network: record.network.clone(),
                 setting: setting(record),
                 contender: record.contender.clone(),
@@ -117,14 +119,14 @@ pub(super) fn rows(records: &[Record]) -> Vec<Row> {
     rows
 }
 
-/// Every group that was measured both ways.
-pub(super) fn together(records: &[Record]) -> Vec<Together> {
+/// The groups that were measured both ways.
+pub(super) fn together(records: &[Record]) -> Vec<SiblingsRow> {
     let rows = latest(records, |record| is_group(&record.network, &record.layer));
     let of = |contender: &'static str| rows.iter().filter(move |row| row.contender == contender);
     of(OURS)
         .filter_map(|apart| {
             let together = of(SIBLINGS).find(|row| case(row) == case(apart))?;
-            Some(Together {
+            Some(SiblingsRow {
                 name: format!("{}/{}", apart.network, apart.layer),
                 shape: shape(apart),
                 setting: format!("{}, {}", setting(apart), apart.cache),
@@ -136,12 +138,12 @@ pub(super) fn together(records: &[Record]) -> Vec<Together> {
         .collect()
 }
 
-/// Shares of the ceiling over whole passes: a group of bars for each network and setting.
+/// The shares of the ceiling over whole passes: a group of bars for each network and setting.
 pub(super) fn figure(records: &[Record]) -> Option<Figure> {
     let passes = passes(records);
     let first = passes.first()?;
     let (palette, columns) = palette(&passes);
-    let mut groups: Vec<((Case<'_>, [usize; 2]), Group)> = Vec::new();
+    let mut groups: Vec<((PassKey<'_>, [usize; 2]), Group)> = Vec::new();
     for record in &passes {
         let key = case(record);
         let at = groups.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
@@ -175,7 +177,7 @@ pub(super) fn figure(records: &[Record]) -> Option<Figure> {
             percent(record.fraction_of_ceiling)
         );
     }
-    // The networks side by side in each setting would hide what a setting costs a network.
+    // Sorted by network first, because the settings of one network are compared.
     groups.sort_by_key(|((_, [n, threads]), group)| (group.section.clone(), *n, *threads));
     let sentences: Vec<String> =
         groups.iter().map(|(_, g)| g.tooltip.replace('\n', "; ")).collect();
@@ -193,7 +195,7 @@ pub(super) fn figure(records: &[Record]) -> Option<Figure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::record;
+    use crate::record::example;
 
     fn pass(contender: &str, network: &str, threads: usize, ns: f64) -> Record {
         Record {
@@ -204,14 +206,14 @@ mod tests {
             threads,
             ns_median: ns,
             fraction_of_ceiling: 100.0 / ns,
-            ..record()
+            ..example()
         }
     }
 
     #[test]
     fn passes_are_compared_case_by_case_and_the_later_row_counts() {
         let records = [
-            record(),
+            example(),
             pass(OURS, "resnet50", 1, 900.0),
             pass("onednn", "resnet50", 1, 250.0),
             pass(OURS, "googlenet", 2, 100.0),
@@ -232,7 +234,7 @@ mod tests {
         );
         let svg = figure(&records).unwrap().standalone();
         assert!(svg.contains("googlenet") && svg.contains("resnet50"), "{svg}");
-        assert!(figure(&[record()]).is_none());
+        assert!(figure(&[example()]).is_none());
     }
 
     #[test]
@@ -242,7 +244,7 @@ mod tests {
             layer: layer.to_owned(),
             contender: contender.to_owned(),
             ns_median: ns,
-            ..record()
+            ..example()
         };
         let records = [
             group(OURS, "inception_3a", 110.0),

@@ -1,49 +1,50 @@
-//! Our kernels against each other: which wins where, and what the plan's choice costs.
+//! Our kernels compared: the fastest on each layer, and the cost of the plan's choice.
 
-use super::figure::HeatMap;
+use super::figure::heat_map::HeatMap;
 use super::layers::{long_name, shape};
 use super::repeat::repeat;
 use crate::pick::filled;
-use crate::rank::{Grid, Known, OURS, Role, Row, geomean};
+use crate::rank::{Grid, GridRow, Known, OURS, Role};
 use crate::record::Record;
+use crate::timing::stats::geometric_mean;
 use serde::Serialize;
 
-/// A layer whose pick is not the fastest kernel that was timed.
+/// A layer on which another kernel than the plan's choice is the fastest.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Miss {
     /// The layer's network and name.
     pub layer: String,
     /// Its sizes.
     pub shape: String,
-    /// What the plan chose.
+    /// The kernel of the plan's choice.
     pub pick: String,
-    /// What was fastest.
+    /// The fastest kernel.
     pub best: String,
-    /// Time of the pick over that of the best.
+    /// The time of the choice ÷ the time of the fastest.
     pub regret: f64,
-    /// Lanes filled and tiles of both; nothing for a kernel that this program does not have.
+    /// The filled lanes and the tiles of both; `None` for a kernel that this program does not have.
     pub why: Option<String>,
-    /// Measures both again.
+    /// The command that measures both again.
     pub repeat: String,
 }
 
-/// The picks of one setting.
+/// The choices under one setting.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Picks {
-    /// Layout, threads and caches.
+    /// The setting.
     pub setting: String,
-    /// Layers with a pick and at least one kernel timed by itself.
+    /// The number of layers with a choice and at least one kernel by itself.
     pub layers: usize,
-    /// Geometric mean of time of the pick ÷ time of the best, counting at least one.
+    /// The geometric mean of the time of the choice ÷ the time of the fastest, each at least 1.
     pub regret: f64,
-    /// The worst, worst first.
+    /// The worst layers, the worst first.
     pub worst: Vec<Miss>,
 }
 
-/// How many of the worst are shown.
+/// The number of worst layers that are shown.
 const SHOWN: usize = 5;
 
-/// Judges the picks; nothing when no kernel was timed by itself.
+/// Judges the choices; `None` when no kernel was timed by itself.
 pub fn picks(grid: &Grid<'_>, known: &Known) -> Option<Picks> {
     let mut regrets = Vec::new();
     let mut worst = Vec::new();
@@ -68,11 +69,11 @@ pub fn picks(grid: &Grid<'_>, known: &Known) -> Option<Picks> {
     worst.sort_by(|a, b| b.regret.total_cmp(&a.regret));
     worst.truncate(SHOWN);
     let setting = grid.setting.to_string();
-    Some(Picks { setting, layers: regrets.len(), regret: geomean(regrets)?, worst })
+    Some(Picks { setting, layers: regrets.len(), regret: geometric_mean(&regrets)?, worst })
 }
 
-/// How the pick and the best kernel fill their lanes and how many tiles they take; blocking and
-/// caches are left when these do not differ.
+/// The filled lanes and the tiles of the choice and of the best kernel. Where these do not differ, the
+/// reason is in blocking or caches.
 fn why(record: &Record, pick: &str, best: &str) -> Option<String> {
     let pixels = |size: usize, stride: usize| size.div_ceil(stride.max(1));
     let pixels = record.n * pixels(record.h, record.stride_h) * pixels(record.w, record.stride_w);
@@ -85,15 +86,15 @@ fn why(record: &Record, pick: &str, best: &str) -> Option<String> {
     Some(format!("{} against {}", of(pick)?, of(best)?))
 }
 
-/// Every kernel's speed on every different layer, as a share of the best kernel's; the plan's
-/// choice is marked. Nothing when fewer than two kernels were timed by themselves.
+/// The speed of every kernel on every different layer as a share of the best kernel's, with the plan's
+/// choice marked. `None` when fewer than two kernels were timed by themselves.
 pub(super) fn heat(grid: &Grid<'_>) -> Option<HeatMap> {
     let kernels: Vec<&str> =
         grid.columns_of(|role| role == Role::Kernel).map(|c| c.contender.as_str()).collect();
     if kernels.len() < 2 {
         return None;
     }
-    let rows: Vec<(&Row<'_>, f64)> = grid
+    let rows: Vec<(&GridRow<'_>, f64)> = grid
         .problems()
         .filter_map(|row| Some((row, row.best(|role| role == Role::Kernel)?.ns_median)))
         .collect();

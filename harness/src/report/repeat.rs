@@ -1,9 +1,9 @@
-//! The command line that measures a row again.
+//! Command lines that measure a row again.
 
 use crate::rank::Known;
 use crate::record::Record;
 
-/// Measures the layer of `record` again, under the same setting, for `contenders`.
+/// The command that measures `contenders` on the layer of `record` under the same setting.
 pub fn repeat(record: &Record, contenders: &[&str], known: &Known) -> String {
     let layer = known.text(record).unwrap_or_else(|| {
         let name = format!("{}/{}", record.network, record.layer);
@@ -24,7 +24,7 @@ pub fn repeat(record: &Record, contenders: &[&str], known: &Known) -> String {
     )
 }
 
-/// In single quotes where a shell would otherwise take it apart.
+/// The word for a shell: in single quotes where the shell would split or change it.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/+=._-,:".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

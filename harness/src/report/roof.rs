@@ -1,17 +1,20 @@
-//! The roofline of a run: every layer of the plan's choice under the measured limits.
+//! Rooflines: the layers of the plan's choice under the measured limits.
 
 use super::figure::canvas::Marker;
-use super::figure::{Key, Roofline, Spot};
-use super::format::{digits, percent};
+use super::figure::drawing::Figure;
+use super::figure::palette::Key;
+use super::figure::roofline::{Roof, Roofline, Spot, roofline};
 use super::layers::{long_name, shape, sizes};
-use super::machine::Sidecar;
+use super::runs::Report;
+use super::sidecar::Sidecar;
 use crate::rank::{Grid, Known, OURS};
 use crate::record::Record;
+use crate::text::numbers::{count, digits, percent};
 use pointwise::Layer;
 use std::collections::HashSet;
 
-/// Operations per byte when every tensor is moved once: the input pixels that outputs see, the
-/// weights and bias, the output, and the residual if there is one.
+/// Operations per byte when every tensor moves once: the input pixels that outputs depend on, weights,
+/// bias, output and residual.
 pub(super) fn intensity(record: &Record, known: &Known) -> Option<f64> {
     let text = known.text(record);
     let layer = text.and_then(|text| text.parse::<Layer>().ok()).unwrap_or_else(|| {
@@ -31,35 +34,27 @@ fn key(layout: &str) -> Key {
     Key { class: layout.to_owned(), marker, label: format!("pointwise, {}", layout.to_uppercase()) }
 }
 
-/// How many points get a name: those furthest below what the machine allows.
+/// The number of points with a name: those furthest below the roofline.
 const NAMED: usize = 3;
 
-/// One figure for grids that differ in nothing but their layout; nothing without layers of ours.
-pub(super) fn rooflines<'s>(
-    grids: &[Grid<'_>],
-    sidecar: &dyn Fn(usize) -> Sidecar<'s>,
-    known: &Known,
-) -> Vec<Roofline> {
-    let mut seen: Vec<(&str, usize, &str)> = Vec::new();
+/// The rooflines of a report: a figure for each number of threads and state of the caches, with both
+/// layouts in it.
+pub(super) fn figures(report: &Report, grids: &[Grid<'_>]) -> Vec<Figure> {
+    let key = |grid: &Grid<'_>| {
+        (grid.setting.dtype.clone(), grid.setting.threads, grid.setting.cache.clone())
+    };
+    let mut keys: Vec<_> = Vec::new();
     for grid in grids {
-        let setting = &grid.setting;
-        let alike = (setting.dtype.as_str(), setting.threads, setting.cache.as_str());
-        if !seen.contains(&alike) {
-            seen.push(alike);
+        if !keys.contains(&key(grid)) {
+            keys.push(key(grid));
         }
     }
-    let figures = seen.into_iter().map(|(dtype, threads, cache)| {
-        let alike: Vec<&Grid<'_>> = grids
-            .iter()
-            .filter(|grid| {
-                let setting = &grid.setting;
-                (setting.dtype.as_str(), setting.threads, setting.cache.as_str())
-                    == (dtype, threads, cache)
-            })
-            .collect();
-        roofline_of(&alike, sidecar(threads), known)
+    let figures = keys.iter().filter_map(|wanted| {
+        let alike: Vec<&Grid<'_>> = grids.iter().filter(|grid| key(grid) == *wanted).collect();
+        let (_, threads, _) = wanted;
+        roofline_of(&alike, report.sidecar_of(*threads), &report.known)
     });
-    figures.flatten().collect()
+    figures.map(|data| roofline(&data)).collect()
 }
 
 fn roofline_of(grids: &[&Grid<'_>], sidecar: Sidecar<'_>, known: &Known) -> Option<Roofline> {
@@ -69,7 +64,7 @@ fn roofline_of(grids: &[&Grid<'_>], sidecar: Sidecar<'_>, known: &Known) -> Opti
         bandwidths: sidecar.bandwidths(setting.threads),
         ..Roofline::default()
     };
-    // Naming each ISA's ceiling is for the sidecar to do; without one the records' will have to.
+    // The environment has a ceiling for each ISA. Without an environment the records have one.
     let highest = grids
         .iter()
         .flat_map(|grid| &grid.rows)
@@ -78,9 +73,9 @@ fn roofline_of(grids: &[&Grid<'_>], sidecar: Sidecar<'_>, known: &Known) -> Opti
         .fold(0.0, f64::max);
     if data.ceilings.is_empty() && highest > 0.0 {
         let label = "FMA ceiling".to_owned();
-        data.ceilings.push(super::figure::Roof { label, value: highest });
+        data.ceilings.push(Roof { label, value: highest });
     }
-    // Curves over one size would bury the layers of networks.
+    // Layers given by hand are curves over one size, whose points would hide the layers of networks.
     let by_hand = |grid: &&Grid<'_>| grid.rows.iter().all(|row| row.layer.network.is_empty());
     let by_hand = grids.iter().all(by_hand);
     let mut furthest: Vec<(f64, usize, String)> = Vec::new();
@@ -110,13 +105,13 @@ fn roofline_of(grids: &[&Grid<'_>], sidecar: Sidecar<'_>, known: &Known) -> Opti
         return None;
     }
     furthest.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // A layer that is far below in both layouts needs its name once.
+    // A layer that is far below in both layouts gets its name once.
     let mut named = HashSet::new();
     let different = furthest.iter().filter(|(_, _, label)| named.insert(label));
     for (_, spot, label) in different.take(NAMED) {
         data.spots[*spot].label.clone_from(label);
     }
-    let threads = super::format::count(setting.threads, "thread");
+    let threads = count(setting.threads, "thread");
     let (lowest, _, name) = &furthest[0];
     data.name = format!("roofline-{}t-{}", setting.threads, setting.cache);
     data.title = format!("Roofline: pointwise on {threads}, {} cache", setting.cache);

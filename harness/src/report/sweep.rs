@@ -1,19 +1,20 @@
 //! Curves: layers given by hand that differ in one size only.
 
+use super::figure::line_chart::{LineChart, Point, Reference, Series};
+use super::figure::palette::Palette;
 use super::figure::scale::Kind;
-use super::figure::{LineChart, Palette, Point, Reference, Series};
-use super::format::{count, digits, percent, time};
 use super::layers::sizes;
-use crate::rank::{Column, Grid, Role, Row};
+use crate::rank::{Grid, GridColumn, GridRow, Role};
 use crate::record::Record;
+use crate::text::numbers::{count, digits, percent, time};
 use std::collections::HashMap;
 
-/// Fewer points make no curve.
+/// The fewest points of a curve.
 const LEAST: usize = 5;
-/// So many points have ticks of their own.
+/// The most points for which each has a tick of its own.
 const MOST_NAMED: usize = 10;
 
-/// A size that a sweep runs over.
+/// The size in which the layers of a curve differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Axis {
     Outputs,
@@ -34,7 +35,7 @@ impl Axis {
         }
     }
 
-    /// The sizes with this one taken out: equal along a sweep.
+    /// The other sizes, which are equal along a curve.
     fn rest(self, record: &Record) -> [usize; 8] {
         let [mut n, mut c, mut k, mut h, mut w, stride_h, stride_w, groups] = sizes(record);
         match self {
@@ -55,7 +56,7 @@ impl Axis {
         }
     }
 
-    /// What stays fixed, in words.
+    /// The fixed sizes in words.
     fn fixed(self, record: &Record) -> String {
         let Record { n, c, k, h, w, .. } = *record;
         let mut parts = Vec::new();
@@ -74,14 +75,16 @@ impl Axis {
     }
 }
 
-/// The curves of one setting. Over outputs and inputs they show time, where a step down would
-/// mean that more work takes less; over batch and pixels the share of the ceiling, which should
-/// stay flat. Only layers without a network make curves: a network's sizes form none on purpose.
+/// The curves of one setting, of layers without a network.
+///
+/// Over outputs and inputs they show the time: a step down would mean that more work takes less time.
+/// Over batches and pixels they show the share of the ceiling, which should stay flat.
 pub(super) fn sweeps(grid: &Grid<'_>, palette: &Palette) -> Vec<LineChart> {
-    let rows: Vec<&Row<'_>> = grid.rows.iter().filter(|row| row.layer.network.is_empty()).collect();
+    let rows: Vec<&GridRow<'_>> =
+        grid.rows.iter().filter(|row| row.layer.network.is_empty()).collect();
     let mut charts = Vec::new();
     for axis in Axis::ALL {
-        let mut families: Vec<Vec<&Row<'_>>> = Vec::new();
+        let mut families: Vec<Vec<&GridRow<'_>>> = Vec::new();
         let mut family_of: HashMap<[usize; 8], usize> = HashMap::new();
         for row in &rows {
             let at = *family_of.entry(axis.rest(row.layer)).or_insert_with(|| {
@@ -101,9 +104,9 @@ pub(super) fn sweeps(grid: &Grid<'_>, palette: &Palette) -> Vec<LineChart> {
     charts
 }
 
-fn series(axis: Axis, rows: &[&Row<'_>], column: &Column, palette: &Palette) -> Series {
+fn series(axis: Axis, rows: &[&GridRow<'_>], column: &GridColumn, palette: &Palette) -> Series {
     let in_time = matches!(axis, Axis::Outputs | Axis::Inputs);
-    let point = |row: &&Row<'_>| {
+    let point = |row: &&GridRow<'_>| {
         let record = row.get(&column.contender)?;
         let share = |ns: f64| record.fraction_of_ceiling * record.ns_median / ns.max(1e-9);
         let (slow, fast) = (
@@ -129,18 +132,18 @@ fn series(axis: Axis, rows: &[&Row<'_>], column: &Column, palette: &Palette) -> 
     Series { key: palette.key(column), points: rows.iter().filter_map(point).collect() }
 }
 
-fn chart(grid: &Grid<'_>, axis: Axis, rows: &[&Row<'_>], palette: &Palette) -> LineChart {
+fn chart(grid: &Grid<'_>, axis: Axis, rows: &[&GridRow<'_>], palette: &Palette) -> LineChart {
     let first = rows[0].layer;
     let in_time = matches!(axis, Axis::Outputs | Axis::Inputs);
     let (low, high) = (axis.value(first), axis.value(rows[rows.len() - 1].layer));
     let fixed = axis.fixed(first);
-    let tick = |row: &&Row<'_>| {
+    let tick = |row: &&GridRow<'_>| {
         let value = axis.value(row.layer);
         (value as f64, value.to_string())
     };
     let named = rows.iter().map(tick).collect();
     let slug: String = sizes(first).map(|size| size.to_string()).join("-");
-    // Naive loops would flatten a curve of times that is there to show small steps.
+    // The curves of times show small steps, which the times of naive loops would flatten.
     let wanted = |role: Role| role != Role::Kernel && !(in_time && role == Role::Naive);
     LineChart {
         name: format!("sweep-{axis:?}-{slug}-{}", grid.setting.slug()).to_lowercase(),
@@ -151,7 +154,7 @@ fn chart(grid: &Grid<'_>, axis: Axis, rows: &[&Row<'_>], palette: &Palette) -> L
             axis.label()
         ),
         x_label: axis.label().to_owned(),
-        // A batch or an image is doubled rather than grown by one.
+        // Batches and images are doubled from point to point, outputs and inputs grow by one.
         x_kind: if in_time || high < 4 * low { Kind::Linear } else { Kind::Log },
         x_ticks: if rows.len() <= MOST_NAMED { named } else { Vec::new() },
         y_label: if in_time { "time, µs" } else { "share of the FMA ceiling" }.to_owned(),
@@ -166,6 +169,5 @@ fn chart(grid: &Grid<'_>, axis: Axis, rows: &[&Row<'_>], palette: &Palette) -> L
             .map(|column| series(axis, rows, column, palette))
             .filter(|series| !series.points.is_empty())
             .collect(),
-        ..LineChart::default()
     }
 }

@@ -1,21 +1,24 @@
-//! Filling templates. Those whose names end in `.html` escape what they are given.
+//! Filling templates. Templates whose names end in `.html` escape their values.
 
-use super::format;
+use crate::text::numbers;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, UndefinedBehavior, Value};
 use serde::Serialize;
 
-/// Fills the template called `name` with `data`. A name that the data lacks is an error.
+/// Fills the template called `name` with `data`.
+///
+/// # Errors
+/// A name in the template that `data` does not have.
 pub(super) fn fill(name: &str, source: &str, data: &impl Serialize) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    environment.add_filter("digits", format::digits);
-    environment.add_filter("percent", format::percent);
-    environment.add_filter("ratio", format::ratio);
-    environment.add_filter("time", format::time);
-    environment.add_filter("counted", |number: usize, noun: &str| format::count(number, noun));
+    environment.add_filter("digits", numbers::digits);
+    environment.add_filter("percent", numbers::percent);
+    environment.add_filter("ratio", numbers::ratio);
+    environment.add_filter("time", numbers::time);
+    environment.add_filter("counted", |number: usize, noun: &str| numbers::count(number, noun));
     environment.add_template(name, source)?;
     environment.get_template(name)?.render(Value::from(Serde(data)))
 }

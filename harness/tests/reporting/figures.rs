@@ -1,12 +1,16 @@
 use crate::run::{record, records, report, run};
 use pointwise_harness::rank::Known;
 use pointwise_harness::report::Report;
+use pointwise_harness::report::figure::bars::{Bar, Columns, Group};
 use pointwise_harness::report::figure::canvas::Marker;
-use pointwise_harness::report::figure::scale::Kind;
-use pointwise_harness::report::figure::{
-    Bar, Columns, Figure, Group, HeatMap, Key, LineChart, Point, Reference, Roof, Roofline, Series,
-    Spot, heat_map, line_chart, roofline,
+use pointwise_harness::report::figure::drawing::Figure;
+use pointwise_harness::report::figure::heat_map::{HeatMap, heat_map};
+use pointwise_harness::report::figure::line_chart::{
+    LineChart, Point, Reference, Series, line_chart,
 };
+use pointwise_harness::report::figure::palette::Key;
+use pointwise_harness::report::figure::roofline::{Roof, Roofline, Spot, roofline};
+use pointwise_harness::report::figure::scale::Kind;
 use roxmltree::{Document, Node};
 
 fn key(class: &str) -> Key {
@@ -107,10 +111,10 @@ fn lines_rise_with_their_values_and_skip_what_is_no_number() {
         key: key("pointwise"),
         points: vec![point(1.0, 10.0), point(2.0, f64::NAN), point(4.0, 20.0), point(8.0, 40.0)],
     };
-    for (x_kind, y_kind) in [(Kind::Linear, Kind::Linear), (Kind::Log, Kind::Log)] {
+    for x_kind in [Kind::Linear, Kind::Log] {
         let references = vec![Reference { label: "limit".to_owned(), y: 60.0 }];
         let series = vec![series.clone()];
-        let data = LineChart { x_kind, y_kind, references, series, ..LineChart::default() };
+        let data = LineChart { x_kind, references, series, ..LineChart::default() };
         let svg = line_chart(&data).inline();
         let document = Document::parse(&svg).unwrap();
         let line = with(&document, &["line", "s-pointwise"])[0];
@@ -120,7 +124,6 @@ fn lines_rise_with_their_values_and_skip_what_is_no_number() {
         assert!(all[1] > all[3] && all[3] > all[5], "upwards");
         if x_kind == Kind::Log {
             assert!(((all[4] - all[2]) * 2.0 - (all[2] - all[0])).abs() < 0.5, "by ratio");
-            assert!(((all[1] - all[3]) - (all[3] - all[5])).abs() < 0.5, "by ratio");
         }
         let limit = with(&document, &["ceiling"])[0];
         assert!(number(&limit, "y1") < all[5], "the limit is above all of them");
@@ -203,9 +206,7 @@ fn slopes_end_where_they_meet_the_ceiling() {
 fn the_figures_for_other_documents() {
     let figures = report().figures();
     let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
-    assert_eq!(names[..3], ["speed_nhwc", "speed_nchw", "roofline"]);
-    assert!(names.iter().any(|name| name.starts_with("sweep-outputs-")), "{names:?}");
-    assert!(names.contains(&"kernels-nhwc-1t-hot"), "{names:?}");
+    assert_eq!(names, ["speed_nhwc", "speed_nchw", "roofline"]);
     for figure in &figures {
         let svg = figure.standalone();
         let document = Document::parse(&svg).unwrap();
@@ -254,7 +255,7 @@ fn few_points_make_no_curve_and_networks_none() {
             one
         });
         let report = Report::new(vec![run(records.collect())], Known::default()).unwrap();
-        report.figures().iter().filter(|figure| figure.name.starts_with("sweep-")).count()
+        report.page().unwrap().matches("<figure id=\"sweep-").count()
     };
     assert_eq!(sweep("", 4), 0);
     assert_eq!(sweep("", 5), 1);

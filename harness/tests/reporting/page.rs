@@ -1,7 +1,7 @@
 use crate::run::{environment, known, record, records, report, run};
 use pointwise_harness::rank::{Known, grids};
 use pointwise_harness::record::Record;
-use pointwise_harness::report::{Report, ReportError, Run, losses, picks, repeat, versus};
+use pointwise_harness::report::{Report, ReportError, ReportRun, losses, picks, repeat, versus};
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -193,7 +193,7 @@ fn hostile_names_stay_text() {
     }
     let mut environment = environment();
     environment["cpu"]["brand"] = json!(nasty);
-    let run = Run { name: nasty.to_owned(), environment, records };
+    let run = ReportRun { name: nasty.to_owned(), environment, records };
     let report = Report::new(vec![run], known()).unwrap();
     let page = report.page().unwrap();
     let scripts = parse(&page).descendants().filter(|n| n.has_tag_name("script")).count();
@@ -212,7 +212,7 @@ fn the_machine_is_described_or_said_to_be_unknown() {
     for part in ["Example CPU", "48 KiB", "200 GFLOP/s", "rustc 0.0.0"] {
         assert!(machine.contains(part), "{part}");
     }
-    let run = Run { environment: Value::Null, ..run(records()) };
+    let run = ReportRun { environment: Value::Null, ..run(records()) };
     let page = Report::new(vec![run], known()).unwrap().page().unwrap();
     assert!(page.contains("No sidecar tells the machine of run.jsonl"));
     assert!(text(by_id(&parse(&page), "roofline")).contains("FMA ceiling: 200 GFLOP/s"));
@@ -274,7 +274,7 @@ fn runs_of_several_commits_make_a_history() {
         let rows = rows.into_iter().enumerate();
         // Two layers, not one problem twice.
         let records = rows.map(|(at, row)| Record { c: row.c + at, ..row }).collect();
-        Run { name: format!("{commit}.jsonl"), environment, records }
+        ReportRun { name: format!("{commit}.jsonl"), environment, records }
     };
     let later = run_of("2026-06-02T00:00:00Z", "bbbbbbbbbbbbbbbb", 80.0);
     let earlier = run_of("2026-06-01T00:00:00Z", "aaaaaaaaaaaaaaaa", 100.0);

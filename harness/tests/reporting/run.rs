@@ -3,7 +3,7 @@
 use pointwise_harness::catalog::Entry;
 use pointwise_harness::rank::Known;
 use pointwise_harness::record::Record;
-use pointwise_harness::report::{Report, Run};
+use pointwise_harness::report::{Report, ReportRun};
 use serde_json::Value;
 
 /// See the fixture's README for what is in it.
@@ -18,8 +18,8 @@ pub(crate) fn environment() -> Value {
     serde_json::from_str(include_str!("../fixtures/report/run.env.json")).unwrap()
 }
 
-pub(crate) fn run(records: Vec<Record>) -> Run {
-    Run { name: "run.jsonl".to_owned(), environment: environment(), records }
+pub(crate) fn run(records: Vec<Record>) -> ReportRun {
+    ReportRun { name: "run.jsonl".to_owned(), environment: environment(), records }
 }
 
 pub(crate) fn report() -> Report {

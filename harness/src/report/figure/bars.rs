@@ -1,63 +1,66 @@
-//! Per-layer figures: grouped bars, and points in columns where bars would be too thin.
+//! Values of several contenders on each layer: as groups of bars, or as points where bars would be too
+//! thin.
 
 use super::canvas::{Anchor, Canvas, px, text_width};
+use super::drawing::Figure;
+use super::legend::{Swatch, legend, line_key};
+use super::palette::Key;
 use super::scale::{Kind, Scale};
-use super::{Figure, Key, Swatch, legend, line_key};
 
 /// One contender on one layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bar {
     /// Its share of the ceiling.
     pub share: f64,
-    /// The share at the median time plus its deviation.
+    /// The share at the median time plus the deviation.
     pub low: f64,
-    /// The share at the median time less its deviation.
+    /// The share at the median time less the deviation.
     pub high: f64,
 }
 
-/// One layer.
+/// The bars of one layer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {
-    /// What the layer is, in few characters.
+    /// The layer in few characters.
     pub label: String,
-    /// Its name, which may be cut short.
+    /// The name of the layer, which may be shortened.
     pub name: String,
-    /// What neighbours have in common; equal neighbours share a bracket.
+    /// The section of the layer. Neighbours of one section share a bracket.
     pub section: String,
-    /// All of it in words.
+    /// The tooltip.
     pub tooltip: String,
-    /// One per key; nothing where the contender didn't run.
+    /// A bar for each key; `None` where the contender did not run.
     pub bars: Vec<Option<Bar>>,
-    /// The share of the ceiling that memory allows, where it allows less than all.
+    /// The share of the ceiling that memory allows, where it is below one.
     pub roof: Option<f64>,
-    /// The share that the best of our kernels reaches.
+    /// The share of the best kernel of ours.
     pub best: Option<f64>,
 }
 
-/// Shares of the measured ceiling, a group of values for each layer.
+/// The data of the figure: shares of the measured ceiling, a group for each layer.
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
-    /// Names the file and the anchors.
+    /// The name for files and anchors.
     pub name: String,
-    /// Title.
+    /// The title.
     pub title: String,
-    /// For those who can't see it.
+    /// The content in words, for readers who cannot see it.
     pub description: String,
-    /// GFLOP/s at a share of one: what the right axis counts in.
+    /// GFLOP/s at a share of one, for the right axis.
     pub ceiling: f64,
-    /// One per contender.
+    /// The keys, one for each contender.
     pub keys: Vec<Key>,
-    /// One per layer.
+    /// The groups, one for each layer.
     pub groups: Vec<Group>,
 }
 
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 48.0;
-/// A page's width, which figures fill and exceed only when they must.
+/// The width of a page. Figures fill it, and exceed it only with very many layers.
 const FULL: f64 = 1080.0;
 const SLANT: f64 = 60.0;
 
-/// The parts of the figure that bars and points share.
+/// The part of the figure that bars and points share.
 struct Frame {
     canvas: Canvas,
     y: Scale,
@@ -113,7 +116,7 @@ impl Columns {
         Frame { canvas, y, top, bottom, step, size: (width, below) }
     }
 
-    /// Labels and brackets; returns where they end.
+    /// Draws labels and brackets and returns their lower end.
     fn below(&self, canvas: &mut Canvas, step: f64, bottom: f64, labels: bool) -> f64 {
         let both = step >= 27.0;
         let mut deepest = bottom + 6.0;
@@ -161,7 +164,7 @@ impl Columns {
         }
     }
 
-    /// The ceiling, over whatever reaches it, and what memory allows below it.
+    /// Draws the ceiling over the bars, and the limits that memory sets below it.
     fn limits(&self, frame: &mut Frame) {
         let end = LEFT + self.groups.len().max(1) as f64 * frame.step;
         let ceiling = frame.y.at(1.0);
@@ -174,7 +177,7 @@ impl Columns {
         }
     }
 
-    /// A bar for every contender in every group, with whiskers of one deviation.
+    /// The figure with bars, and whiskers of one deviation.
     pub fn bars(&self) -> Figure {
         let keys = self.keys.len().max(1) as f64;
         let most = (14.0 * keys + 12.0).clamp(34.0, 84.0);
@@ -188,7 +191,7 @@ impl Columns {
                 let Some(bar) = group.bars.get(index).copied().flatten() else { continue };
                 let x = frame.x(at) + gap / 2.0 + index as f64 * wide;
                 let (top, bottom) = (frame.y.at(bar.share), frame.bottom);
-                // A bar too short to see would look like one that is missing.
+                // A bar too short to be seen would look like a missing one.
                 let top = top.min(bottom - 1.0);
                 bars += &format!(
                     "M{} {}V{}h{}V{}Z",
@@ -214,10 +217,10 @@ impl Columns {
             best += &format!("M{} {}h{}", px(x - 1.5), px(frame.y.at(share)), px(wide + 2.0));
         }
         frame.canvas.path("best line", &best);
-        self.finish(frame)
+        self.with_limits(frame)
     }
 
-    /// A point for every contender in every group; the first key's also joined within sections.
+    /// The figure with points. The points of the first key are joined within sections.
     pub fn dots(&self) -> Figure {
         let mut frame = self.frame(9.0, 40.0, Swatch::Point, self.groups.len() <= 40);
         let size = (0.32 * frame.step).clamp(2.6, 4.2);
@@ -247,17 +250,18 @@ impl Columns {
                 frame.canvas.marker(point, key.marker, size, &class, "");
             }
         }
-        self.finish(frame)
+        self.with_limits(frame)
     }
 
-    fn finish(&self, mut frame: Frame) -> Figure {
+    /// Completes the figure with its limits and tooltips.
+    fn with_limits(&self, mut frame: Frame) -> Figure {
         self.limits(&mut frame);
         self.hover(&mut frame);
         Figure::new(&self.name, &self.title, &self.description, frame.size, frame.canvas)
     }
 }
 
-/// At most `most` characters of a text, with an ellipsis for what is left out.
+/// A text of at most `most` characters, which ends in an ellipsis if it was longer.
 fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();

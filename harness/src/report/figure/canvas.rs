@@ -1,8 +1,8 @@
-//! Drawing primitives: SVG elements with classes that the style sheet knows, and no colours.
+//! Drawing primitives: SVG elements with classes of the style sheet instead of colours.
 
 use svg::node::element::{Circle, Group, Line, Path, Rectangle, Text, Title};
 
-/// Where a text lies from its point.
+/// The side of its point on which a text lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// To the right of it.
@@ -29,24 +29,24 @@ pub fn px(value: f64) -> f64 {
     if rounded == 0.0 || !rounded.is_finite() { 0.0 } else { rounded }
 }
 
-/// About how wide a text in the system's font is.
+/// The approximate width of a text in the system's font.
 pub fn text_width(text: &str, size: f64) -> f64 {
     text.chars().count() as f64 * size * 0.6
 }
 
-/// A group of elements in the making.
+/// A group of elements that grows.
 #[derive(Clone, Debug, Default)]
 pub struct Canvas {
     group: Group,
 }
 
 impl Canvas {
-    /// Nothing drawn yet.
+    /// An empty canvas.
     pub fn new() -> Canvas {
         Canvas::default()
     }
 
-    /// What was drawn.
+    /// The elements.
     pub fn into_group(self) -> Group {
         self.group
     }
@@ -56,7 +56,7 @@ impl Canvas {
         svg::Node::append(&mut self.group, node);
     }
 
-    /// A text on one line; nothing when it is empty.
+    /// Adds a text on one line, unless it is empty.
     pub fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, class: &str, content: &str) {
         if content.is_empty() {
             return;
@@ -70,7 +70,7 @@ impl Canvas {
         );
     }
 
-    /// A text that ends at its point and rises towards it by `degrees`.
+    /// Adds a text that rises by `degrees` and ends at its point.
     pub fn slanted(&mut self, (x, y): (f64, f64), degrees: f64, class: &str, content: &str) {
         let turn = format!("translate({} {}) rotate(-{degrees})", px(x), px(y));
         self.push(
@@ -78,7 +78,7 @@ impl Canvas {
         );
     }
 
-    /// A straight line.
+    /// Adds a straight line.
     pub fn line(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), class: &str) {
         self.push(
             Line::new()
@@ -90,7 +90,7 @@ impl Canvas {
         );
     }
 
-    /// A rectangle, with a tooltip unless it is empty.
+    /// Adds a rectangle, with a tooltip unless that is empty.
     pub fn area(&mut self, (x, y): (f64, f64), (w, h): (f64, f64), class: &str, tooltip: &str) {
         let mut rectangle = Rectangle::new()
             .set("class", class)
@@ -104,14 +104,14 @@ impl Canvas {
         self.push(rectangle);
     }
 
-    /// A path; nothing when it has no commands.
+    /// Adds a path, unless it has no commands.
     pub fn path(&mut self, class: &str, commands: &str) {
         if !commands.is_empty() {
             self.push(Path::new().set("class", class).set("d", commands));
         }
     }
 
-    /// A marker, with a tooltip unless it is empty.
+    /// Adds a marker, with a tooltip unless that is empty.
     pub fn marker(
         &mut self,
         at: (f64, f64),
@@ -137,7 +137,7 @@ impl Canvas {
     }
 }
 
-/// The shape of a point, so that series can be told apart without colours.
+/// The shape of a point. It tells series apart without colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {
     /// ●
@@ -155,11 +155,11 @@ pub enum Marker {
     /// ✖
     Cross,
     /// ▬
-    Bar,
+    Dash,
 }
 
 impl Marker {
-    /// All, for series without one of their own.
+    /// All shapes, for contenders without a fixed one.
     pub const ALL: [Marker; 8] = [
         Marker::Circle,
         Marker::Square,
@@ -168,7 +168,7 @@ impl Marker {
         Marker::Down,
         Marker::Plus,
         Marker::Cross,
-        Marker::Bar,
+        Marker::Dash,
     ];
 
     fn outline(self, (x, y): (f64, f64), size: f64) -> String {
@@ -204,7 +204,7 @@ impl Marker {
             Marker::Diamond => polygon(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]),
             Marker::Plus => polygon(&plus),
             Marker::Cross => polygon(&plus.map(|(dx, dy)| (half * (dx - dy), half * (dx + dy)))),
-            Marker::Bar => polygon(&[(-1.2, -0.5), (1.2, -0.5), (1.2, 0.5), (-1.2, 0.5)]),
+            Marker::Dash => polygon(&[(-1.2, -0.5), (1.2, -0.5), (1.2, 0.5), (-1.2, 0.5)]),
         }
     }
 }

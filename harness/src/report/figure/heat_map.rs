@@ -1,31 +1,31 @@
-//! A matrix of shares: which kernel is how near to the best on which layer.
+//! A matrix of shares: how near each kernel comes to the best on each layer.
 
-use super::Figure;
 use super::canvas::{Anchor, Canvas, px, text_width};
+use super::drawing::Figure;
 use super::scale::{Kind, Scale};
 
-/// What the figure shows.
+/// The data of the figure.
 #[derive(Clone, Debug, Default)]
 pub struct HeatMap {
-    /// Names the file and the anchors.
+    /// The name for files and anchors.
     pub name: String,
-    /// Title.
+    /// The title.
     pub title: String,
-    /// For those who can't see it.
+    /// The content in words, for readers who cannot see it.
     pub description: String,
-    /// Names of rows.
+    /// The names of the rows.
     pub rows: Vec<String>,
-    /// Names of columns.
+    /// The names of the columns.
     pub columns: Vec<String>,
-    /// What the cells hold, row by row; nothing where there is no value.
+    /// The values, row by row; `None` where there is no value.
     pub cells: Vec<Vec<Option<f64>>>,
-    /// Marked cells as row and column: the picks.
+    /// The row and column of each marked cell: the picks.
     pub marked: Vec<(usize, usize)>,
-    /// What a mark means.
+    /// The meaning of a mark.
     pub mark_label: String,
-    /// The values that get the palest and the strongest colour; values outside get them too.
+    /// The values with the first and the last colour. Values outside of the range get these colours too.
     pub range: (f64, f64),
-    /// What the colour means.
+    /// The meaning of the colours.
     pub value_label: String,
 }
 
@@ -33,14 +33,14 @@ const CELL: (f64, f64) = (36.0, 20.0);
 const STEPS: usize = 7;
 
 impl HeatMap {
-    /// The step of the ramp that stands for a value.
+    /// The step of the ramp for a value.
     fn step(&self, value: f64) -> usize {
         let scale = Scale::new(Kind::Linear, self.range, (0.0, STEPS as f64));
-        // Casting saturates, so what lies below the range takes the first step.
+        // The cast saturates, so that a value below the range gets the first step.
         (scale.at(value) as usize).min(STEPS - 1)
     }
 
-    /// The legend: the ramp with its ends, and the mark. Returns where it ends.
+    /// Draws the legend (the ramp with its ends, and the mark) and returns its right end.
     fn key(&self, canvas: &mut Canvas, left: f64) -> f64 {
         canvas.text((left, 11.0), Anchor::Start, "", &self.value_label);
         let mut at = left + text_width(&self.value_label, 12.0) + 10.0;
@@ -65,7 +65,7 @@ impl HeatMap {
     }
 }
 
-/// Draws it.
+/// Draws the figure.
 pub fn heat_map(data: &HeatMap) -> Figure {
     let longest =
         |names: &[String]| names.iter().map(|name| text_width(name, 12.0)).fold(0.0, f64::max);

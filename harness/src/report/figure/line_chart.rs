@@ -1,65 +1,64 @@
-//! Values over a number: cost against output counts, share against batch, speed against commits.
+//! Values over a number: time over outputs, share over batches, speed over commits.
 
 use super::canvas::{Anchor, Canvas, px, text_width};
-use super::roofline::plain;
-use super::scale::{Kind, Scale};
-use super::{Figure, Key, Swatch, legend};
+use super::drawing::Figure;
+use super::legend::{Swatch, legend};
+use super::palette::Key;
+use super::scale::{Kind, Scale, tick_text};
 
 /// One measured value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Point {
-    /// Where.
+    /// The number.
     pub x: f64,
-    /// How much.
+    /// The value.
     pub y: f64,
-    /// How much at least and at most, drawn as a band.
+    /// The lowest and highest value, drawn as a band.
     pub spread: Option<(f64, f64)>,
-    /// All of it in words; without it the point has no tooltip.
+    /// The tooltip, if any.
     pub tooltip: String,
 }
 
-/// Points of one contender, joined in their order.
+/// The points of one contender, joined in their order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// How it looks and what it is called.
+    /// The look and the name.
     pub key: Key,
-    /// From left to right.
+    /// The points from left to right.
     pub points: Vec<Point>,
 }
 
-/// A horizontal line to compare with.
+/// A horizontal line for comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
-    /// What it is.
+    /// The name of the line.
     pub label: String,
-    /// Where it lies.
+    /// The value of the line.
     pub y: f64,
 }
 
-/// What the figure shows.
+/// The data of the figure.
 #[derive(Clone, Debug)]
 pub struct LineChart {
-    /// Names the file and the anchors.
+    /// The name for files and anchors.
     pub name: String,
-    /// Title.
+    /// The title.
     pub title: String,
-    /// For those who can't see it.
+    /// The content in words, for readers who cannot see it.
     pub description: String,
-    /// What the horizontal axis counts.
+    /// The quantity of the horizontal axis.
     pub x_label: String,
-    /// How its distances grow.
+    /// The kind of the horizontal axis.
     pub x_kind: Kind,
-    /// Ticks with names of their own, such as commits; empty for round numbers.
+    /// Ticks with given labels, such as commits; empty for ticks at round numbers.
     pub x_ticks: Vec<(f64, String)>,
-    /// What the vertical axis counts.
+    /// The quantity of the vertical axis, which is linear and begins at zero.
     pub y_label: String,
-    /// How its distances grow; a linear axis begins at zero.
-    pub y_kind: Kind,
-    /// Whether values are shares of one, shown as percentages.
+    /// Whether values are shares, shown as percentages.
     pub y_percent: bool,
-    /// Lines to compare with.
+    /// Lines for comparison.
     pub references: Vec<Reference>,
-    /// Lines.
+    /// The series.
     pub series: Vec<Series>,
 }
 
@@ -73,7 +72,6 @@ impl Default for LineChart {
             x_kind: Kind::Linear,
             x_ticks: Vec::new(),
             y_label: String::new(),
-            y_kind: Kind::Linear,
             y_percent: false,
             references: Vec::new(),
             series: Vec::new(),
@@ -103,15 +101,11 @@ impl LineChart {
         let highs = self.points().map(|point| point.spread.map_or(point.y, |(_, high)| high));
         let references = self.references.iter().map(|reference| reference.y);
         let (low, high) = fold(&mut lows.chain(highs).chain(references));
-        let y = match self.y_kind {
-            Kind::Linear => (low.min(0.0), high * 1.04),
-            Kind::Log => (low / 1.15, high * 1.15),
-        };
-        (x, y)
+        (x, (low.min(0.0), high * 1.04))
     }
 }
 
-/// Draws it.
+/// Draws the figure.
 pub fn line_chart(data: &LineChart) -> Figure {
     let mut canvas = Canvas::new();
     let keys: Vec<_> = data.series.iter().map(|s| (s.key.clone(), Swatch::Point)).collect();
@@ -119,18 +113,19 @@ pub fn line_chart(data: &LineChart) -> Figure {
     let (bottom, end) = (top + PLOT, WIDTH - RIGHT);
     let (xs, ys) = data.ranges();
     let x = Scale::new(data.x_kind, xs, (LEFT + 8.0, end - 8.0));
-    let y = Scale::new(data.y_kind, ys, (bottom, top));
+    let y = Scale::new(Kind::Linear, ys, (bottom, top));
 
     canvas.text((LEFT - 40.0, top - 12.0), Anchor::Start, "", &data.y_label);
     for tick in y.ticks(6) {
         let at = y.at(tick);
         let class = if at == bottom { "axis" } else { "grid" };
         canvas.line((LEFT, at), (end, at), class);
-        let label = if data.y_percent { format!("{}%", plain(100.0 * tick)) } else { plain(tick) };
+        let label =
+            if data.y_percent { format!("{}%", tick_text(100.0 * tick)) } else { tick_text(tick) };
         canvas.text((LEFT - 7.0, at + 4.0), Anchor::End, "", &label);
     }
     let ticks = if data.x_ticks.is_empty() {
-        x.ticks(10).into_iter().map(|tick| (tick, plain(tick))).collect()
+        x.ticks(10).into_iter().map(|tick| (tick, tick_text(tick))).collect()
     } else {
         data.x_ticks.clone()
     };
@@ -150,7 +145,7 @@ pub fn line_chart(data: &LineChart) -> Figure {
         canvas.line((LEFT, at), (end, at), "ceiling");
         canvas.text((end - 4.0, at - 6.0), Anchor::End, "strong small halo", &reference.label);
     }
-    // Ours is the first series and lies on top.
+    // The first series is ours and is drawn last, on top.
     for series in data.series.iter().rev() {
         lines(&mut canvas, series, (&x, &y));
     }

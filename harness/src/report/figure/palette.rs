@@ -1,35 +1,36 @@
-//! Which colour and marker a contender has, everywhere the same.
+//! The colour and marker of each contender, the same in all figures.
 
 use super::canvas::Marker;
-use crate::rank::{Column, Role};
+use crate::rank::{GridColumn, Role};
 use serde::Serialize;
 
-/// The colours of one mode, as the style sheets name them.
+/// The colours of one mode, by the names that the style sheets use.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Mode {
-    /// Behind everything.
+    /// The background of the page.
     pub page: &'static str,
-    /// Behind figures and tables.
+    /// The background of figures and tables.
     pub surface: &'static str,
     /// Text.
     pub ink: &'static str,
-    /// Text that steps back.
+    /// Secondary text.
     pub muted: &'static str,
-    /// Lines that help the eye.
+    /// Grid lines.
     pub grid: &'static str,
     /// The measured ceiling.
     pub ceiling: &'static str,
-    /// Contenders and layouts, by class.
+    /// The colours of contenders and layouts, by class.
     pub series: [(&'static str, &'static str); 15],
-    /// Sequential: from little to much.
+    /// A sequence of colours from low to high values.
     pub ramp: [&'static str; 7],
-    /// Text on each step of the ramp.
+    /// The colour of text on each colour of the ramp.
     pub on_ramp: [&'static str; 7],
 }
 
-/// On paper and bright screens. Series stay apart for readers with protanopia, deuteranopia and
-/// tritanopia: at least 7 (mostly 11) in OKLab × 100, each pair also differing in its marker.
-pub const LIGHT: Mode = Mode {
+/// The colours for paper and light screens. Readers with protanopia, deuteranopia or tritanopia can tell
+/// the series apart: their distances are at least 7 (mostly 11) in OKLab × 100, and each has its own
+/// marker.
+const LIGHT: Mode = Mode {
     page: "#f6f7f9",
     surface: "#ffffff",
     ink: "#14181f",
@@ -57,8 +58,8 @@ pub const LIGHT: Mode = Mode {
     on_ramp: ["#14181f", "#14181f", "#14181f", "#14181f", "#14181f", "#ffffff", "#ffffff"],
 };
 
-/// On dark screens; chosen anew against the dark surface, not inverted.
-pub const DARK: Mode = Mode {
+/// The colours for dark screens. They are chosen for the dark surface, not inverted.
+const DARK: Mode = Mode {
     page: "#0d1014",
     surface: "#14171c",
     ink: "#e9ecf1",
@@ -86,33 +87,45 @@ pub const DARK: Mode = Mode {
     on_ramp: ["#e9ecf1", "#e9ecf1", "#e9ecf1", "#e9ecf1", "#ffffff", "#ffffff", "#0d1014"],
 };
 
-/// How a series looks and what it is called.
+/// Both modes, as the templates of style sheets take them.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Modes {
+    /// On paper and light screens.
+    pub light: Mode,
+    /// On dark screens.
+    pub dark: Mode,
+}
+
+/// The colours of this program.
+pub const MODES: Modes = Modes { light: LIGHT, dark: DARK };
+
+/// The look and the name of a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// Its class, without the leading `s-`.
+    /// Its class without the leading `s-`.
     pub class: String,
-    /// Its points.
+    /// The shape of its points.
     pub marker: Marker,
     /// Its name.
     pub label: String,
 }
 
 impl Key {
-    /// The class that gives an element the series' colour.
+    /// The class that gives an element the colour of the series.
     pub fn colour(&self) -> String {
         format!("s-{}", self.class)
     }
 }
 
-/// The keys of a run's contenders.
+/// The keys of the contenders of a page.
 #[derive(Clone, Debug, Default)]
 pub struct Palette {
     strangers: Vec<String>,
 }
 
 impl Palette {
-    /// For all contenders that occur anywhere on a page, so that none changes its colour within.
-    pub fn of<'c>(columns: impl IntoIterator<Item = &'c Column>) -> Palette {
+    /// The palette for all contenders of a page. A contender has one colour on the whole page.
+    pub fn of<'c>(columns: impl IntoIterator<Item = &'c GridColumn>) -> Palette {
         let mut strangers: Vec<String> = columns
             .into_iter()
             .filter(|column| column.role != Role::Kernel && !is_known(&column.contender))
@@ -123,19 +136,19 @@ impl Palette {
         Palette { strangers }
     }
 
-    /// The key of one.
-    pub fn key(&self, column: &Column) -> Key {
+    /// The key of one contender.
+    pub fn key(&self, column: &GridColumn) -> Key {
         let name = column.contender.as_str();
         let (class, marker) = match name {
             "pointwise" => (name.to_owned(), Marker::Circle),
             "onednn" => (name.to_owned(), Marker::Diamond),
-            "onednn-any" => (name.to_owned(), Marker::Bar),
+            "onednn-any" => (name.to_owned(), Marker::Dash),
             "xnnpack" => (name.to_owned(), Marker::Up),
             "openblas" => (name.to_owned(), Marker::Down),
             "gemm" => (name.to_owned(), Marker::Plus),
             "matrixmultiply" => (name.to_owned(), Marker::Square),
             "naive" => (name.to_owned(), Marker::Cross),
-            _ if column.role == Role::Kernel => ("kernel".to_owned(), Marker::Bar),
+            _ if column.role == Role::Kernel => ("kernel".to_owned(), Marker::Dash),
             _ => {
                 let at = self.strangers.iter().position(|stranger| stranger == name).unwrap_or(0);
                 (format!("other-{}", at % 4), Marker::ALL[(at + 1) % Marker::ALL.len()])
@@ -153,8 +166,8 @@ fn is_known(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn column(contender: &str, role: Role) -> Column {
-        Column { contender: contender.to_owned(), role, version: String::new() }
+    fn column(contender: &str, role: Role) -> GridColumn {
+        GridColumn { contender: contender.to_owned(), role, version: String::new() }
     }
 
     #[test]
@@ -188,7 +201,7 @@ mod tests {
         assert_eq!(classes(LIGHT), classes(DARK));
     }
 
-    /// Relative luminance, after WCAG 2.
+    /// The relative luminance after WCAG 2.
     fn luminance(colour: &str) -> f64 {
         let channel = |at: usize| {
             let value = u8::from_str_radix(&colour[at..at + 2], 16).unwrap();

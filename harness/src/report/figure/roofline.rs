@@ -1,50 +1,52 @@
-//! Speed against arithmetic intensity, under what the machine was seen to do at best.
+//! Speed over arithmetic intensity, under the measured limits of the machine.
 
 use super::canvas::{Anchor, Canvas, Marker, px, text_width};
-use super::scale::{Kind, Scale};
-use super::{Figure, Key, Swatch, legend};
-use crate::report::format::digits;
+use super::drawing::Figure;
+use super::legend::{Swatch, legend};
+use super::palette::Key;
+use super::scale::{Kind, Scale, tick_text};
+use crate::text::numbers::digits;
 
 /// A measured limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Roof {
-    /// What it is the limit of, such as `avx512` or `L2`.
+    /// The ISA or level of memory that it is the limit of, such as `avx512` or `L2`.
     pub label: String,
-    /// GFLOP/s of a ceiling, 10⁹ bytes per second of a bandwidth.
+    /// GFLOP/s of a ceiling, or 10⁹ bytes per second of a bandwidth.
     pub value: f64,
 }
 
-/// One layer as one contender ran it.
+/// One layer of one contender.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spot {
-    /// FLOP per byte moved at least.
+    /// FLOP per byte, when every byte moves once.
     pub intensity: f64,
     /// GFLOP/s.
     pub speed: f64,
-    /// Which of the keys.
+    /// The index of its key.
     pub key: usize,
-    /// All of it in words.
+    /// The tooltip.
     pub tooltip: String,
-    /// Written beside the point unless empty.
+    /// The text beside the point, if any.
     pub label: String,
 }
 
-/// What the figure shows.
+/// The data of the figure.
 #[derive(Clone, Debug, Default)]
 pub struct Roofline {
-    /// Names the file and the anchors.
+    /// The name for files and anchors.
     pub name: String,
-    /// Title.
+    /// The title.
     pub title: String,
-    /// For those who can't see it.
+    /// The content in words, for readers who cannot see it.
     pub description: String,
-    /// FMA ceilings.
+    /// The FMA ceilings.
     pub ceilings: Vec<Roof>,
-    /// Bandwidths.
+    /// The bandwidths.
     pub bandwidths: Vec<Roof>,
-    /// One per kind of point.
+    /// The keys, one for each kind of point.
     pub keys: Vec<Key>,
-    /// Points.
+    /// The points.
     pub spots: Vec<Spot>,
 }
 
@@ -53,7 +55,7 @@ const LEFT: f64 = 52.0;
 const RIGHT: f64 = 20.0;
 const PLOT: f64 = 330.0;
 
-/// Draws it, both axes logarithmic.
+/// Draws the figure with logarithmic axes.
 pub fn roofline(data: &Roofline) -> Figure {
     let usable = |value: &f64| value.is_finite() && *value > 0.0;
     let peak = data.ceilings.iter().map(|roof| roof.value).filter(usable).fold(0.0, f64::max);
@@ -61,7 +63,7 @@ pub fn roofline(data: &Roofline) -> Figure {
     let intensities = || data.spots.iter().map(|spot| spot.intensity).filter(usable);
     let highest = speeds().fold(peak, f64::max).max(1.0);
     let lowest = speeds().fold(highest / 4.0, f64::min);
-    // Far enough left for the slowest memory's slope to be seen meeting something.
+    // The axis begins far enough left that the slope of memory is seen to meet the ceiling.
     let left = intensities().fold(4.0, f64::min) / 1.6;
     let right = intensities().fold(left * 16.0, f64::max) * 1.6;
 
@@ -75,11 +77,11 @@ pub fn roofline(data: &Roofline) -> Figure {
 
     for tick in x.ticks(9) {
         canvas.line((x.at(tick), top), (x.at(tick), bottom), "grid");
-        canvas.text((x.at(tick), bottom + 17.0), Anchor::Middle, "", &plain(tick));
+        canvas.text((x.at(tick), bottom + 17.0), Anchor::Middle, "", &tick_text(tick));
     }
     for tick in y.ticks(7) {
         canvas.line((LEFT, y.at(tick)), (end, y.at(tick)), "grid");
-        canvas.text((LEFT - 7.0, y.at(tick) + 4.0), Anchor::End, "", &plain(tick));
+        canvas.text((LEFT - 7.0, y.at(tick) + 4.0), Anchor::End, "", &tick_text(tick));
     }
     canvas.line((LEFT, bottom), (end, bottom), "axis");
     let middle = (LEFT + end) / 2.0;
@@ -98,7 +100,7 @@ pub fn roofline(data: &Roofline) -> Figure {
     Figure::new(&data.name, &data.title, &data.description, size, canvas)
 }
 
-/// Slopes, each up to the highest ceiling and no further.
+/// Draws the slopes, each up to the highest ceiling.
 fn bandwidths(canvas: &mut Canvas, data: &Roofline, (x, y): (&Scale, &Scale), peak: f64) {
     let ((left, right), (low, high)) = (x.range(), y.range());
     for roof in data.bandwidths.iter().filter(|roof| roof.value > 0.0) {
@@ -106,7 +108,7 @@ fn bandwidths(canvas: &mut Canvas, data: &Roofline, (x, y): (&Scale, &Scale), pe
         let stop = (peak / roof.value).min(right);
         let label = format!("{} {} GB/s", roof.label, digits(roof.value));
         if start >= stop {
-            // It crosses the ceiling left of all there is to see: it limits nothing here.
+            // The slope meets the ceiling left of the figure, so that it limits nothing here.
             continue;
         }
         let from = (x.at(start), y.at((start * roof.value).min(high)));
@@ -131,7 +133,7 @@ fn bandwidths(canvas: &mut Canvas, data: &Roofline, (x, y): (&Scale, &Scale), pe
     }
 }
 
-/// Horizontal lines, from where the fastest memory feeds them to the right.
+/// Draws the ceilings as horizontal lines, from the slope of the fastest level to the right.
 fn ceilings(canvas: &mut Canvas, data: &Roofline, (x, y): (&Scale, &Scale), peak: f64) {
     let (left, right) = x.range();
     let (low, _) = y.range();
@@ -168,8 +170,8 @@ fn spots(canvas: &mut Canvas, data: &Roofline, (x, y): (&Scale, &Scale)) {
             named.push((at, &spot.label));
         }
     }
-    // Names go below their points, where a roofline leaves room, and further down where one
-    // already stands; above where the axis is too near.
+    // A label goes below its point, where a roofline leaves room, and further down where another
+    // label is. Near the axis it goes above the point.
     let (lowest, _) = y.range();
     let bottom = y.at(lowest) - 4.0;
     let mut taken: Vec<(f64, f64)> = Vec::new();
@@ -191,10 +193,4 @@ fn spots(canvas: &mut Canvas, data: &Roofline, (x, y): (&Scale, &Scale)) {
         canvas.line((at.0, at.1 + start), (left + 1.0, base + end), "axis");
         canvas.text((left, base), Anchor::Start, "strong small halo", label);
     }
-}
-
-/// A tick's value without zeros that say nothing.
-pub(super) fn plain(value: f64) -> String {
-    let rounded = (value * 1e6).round() / 1e6;
-    rounded.to_string()
 }

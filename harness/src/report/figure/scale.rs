@@ -1,4 +1,4 @@
-//! Where a value lies on an axis, and which values get a label.
+//! Axes: the coordinates of values, and the values with a label.
 
 /// A mapping from values to coordinates.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,8 +20,8 @@ pub enum Kind {
 }
 
 impl Scale {
-    /// Maps `from..=to` to `start..=end`; coordinates may fall as values rise. A range without
-    /// extent, or one that its kind can't have, is widened until it is one.
+    /// Maps the values `from..=to` to the coordinates `start..=end`, which may fall as values rise. An
+    /// empty range, or one that the kind cannot have, is widened.
     pub fn new(kind: Kind, (from, to): (f64, f64), (start, end): (f64, f64)) -> Scale {
         let (mut from, mut to) = if from <= to { (from, to) } else { (to, from) };
         if !(from.is_finite() && to.is_finite()) {
@@ -37,7 +37,7 @@ impl Scale {
         Scale { kind, from, to, start, end }
     }
 
-    /// The coordinate of a value; outside the range it lies outside the axis.
+    /// The coordinate of a value. A value outside of the range lies outside of the axis.
     pub fn at(&self, value: f64) -> f64 {
         let share = match self.kind {
             Kind::Linear => (value - self.from) / (self.to - self.from),
@@ -53,7 +53,7 @@ impl Scale {
         (self.from, self.to)
     }
 
-    /// Round values within the range, about `wanted` of them, ascending.
+    /// Round values within the range, about `wanted` of them, in ascending order.
     pub fn ticks(&self, wanted: usize) -> Vec<f64> {
         match self.kind {
             Kind::Linear => self.linear_ticks(wanted.max(2)),
@@ -92,6 +92,12 @@ impl Scale {
         let step = decades.clone().count().div_ceil(wanted);
         within(decades.step_by(step).map(|decade| 10f64.powi(decade)).collect())
     }
+}
+
+/// The text of a tick's value, without zeros at its end.
+pub(super) fn tick_text(value: f64) -> String {
+    let rounded = (value * 1e6).round() / 1e6;
+    rounded.to_string()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Where the time comes from; a trait, so that tests of the measuring loop bring their own.
+//! The clock: a trait, so that tests of the measuring loop can bring a clock of their own.
 
 use std::time::Instant;
 
-/// A clock that never goes back.
+/// A clock whose readings never decrease.
 pub trait Clock: Send + Sync {
     /// Nanoseconds since some fixed moment.
     fn now(&self) -> u64;
@@ -35,8 +35,10 @@ impl Clock for Monotonic {
     }
 }
 
-/// What reading the clock twice in a row costs, ns: the median of many tries, because it is
-/// subtracted from each sample and one interrupted try must not count.
+/// The time between two readings of the clock in a row, ns.
+///
+/// It is subtracted from each sample. It is the median of many tries, so that a try which an
+/// interrupt made longer does not count.
 pub fn overhead(clock: &dyn Clock) -> f64 {
     let tries: Vec<f64> = (0..1001)
         .map(|_| {
@@ -49,13 +51,13 @@ pub fn overhead(clock: &dyn Clock) -> f64 {
 
 #[cfg(test)]
 pub(crate) mod fake {
-    //! A clock that moves only when told.
+    //! A clock that a test moves.
 
     use super::Clock;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// Moves by `advance`, and by `per_read` at every reading.
+    /// Moves by what `advance` is given, and by `per_read` ns at every reading.
     #[derive(Clone, Default)]
     pub(crate) struct Fake {
         ns: Arc<AtomicU64>,

@@ -1,26 +1,17 @@
-//! One measured row, and the file of them.
-
-mod error;
-mod read;
-mod table;
-mod write;
-
-pub use error::FileError;
-pub use read::{parse, read};
-pub use table::table;
-pub use write::Writer;
+//! One measured row.
 
 use crate::machine::Ceilings;
+use crate::measure::Cache;
 use crate::measure::roofline::{Traffic, operations, roofline_gflops, transfer_ns};
-use crate::measure::{Cache, Summary};
+use crate::timing::stats::Summary;
 use pointwise::{Isa, Layer, Layout};
 use serde::{Deserialize, Serialize};
 
-/// What the `layer` of a row says that is of all layers of a pass together. Such a row has no
-/// sizes but the batch: the others are 0.
+/// The `layer` of a row that is of all layers of a pass together. Of the sizes such a row has the
+/// batch only; the others are 0.
 pub const PASS: &str = "pass";
 
-/// The version of the record format; a file of another version is refused.
+/// The version of the record format. A file of another version is refused.
 pub const SCHEMA: u32 = 1;
 
 /// One measured row: one contender on one layer. The field names are a contract.
@@ -29,7 +20,7 @@ pub const SCHEMA: u32 = 1;
 pub struct Record {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// Network the layer was taken from; empty for a layer given by hand.
+    /// The layer's network; empty for a layer given by hand.
     pub network: String,
     /// The layer's name in its network, or its text form.
     pub layer: String,
@@ -53,17 +44,18 @@ pub struct Record {
     pub dtype: String,
     /// `nchw` or `nhwc`.
     pub layout: String,
-    /// Who computed it.
+    /// The contender.
     pub contender: String,
     /// Its version.
     pub version: String,
-    /// The kernel that did the work, as far as it can be told.
+    /// The contender's kernel; empty when unknown.
     pub kernel: String,
     /// Threads used.
     pub threads: usize,
-    /// `hot` or `cold`; in rows of a pass through a network `network` or `network-cold`.
+    /// The state of the caches: `hot` or `cold`, in a pass through a network `network` or
+    /// `network-cold`.
     pub cache: String,
-    /// Samples taken.
+    /// The number of samples.
     pub samples: usize,
     /// Fastest sample, ns per run of the layer.
     pub ns_min: f64,
@@ -73,57 +65,57 @@ pub struct Record {
     pub ns_mad: f64,
     /// `2·n·oh·ow·k·(c/groups) ÷ ns_median`.
     pub gflops: f64,
-    /// FMA ceiling measured in the same run, for `threads` threads.
+    /// The FMA ceiling on `threads` threads, measured in the same run.
     pub ceiling_gflops: f64,
     /// `gflops ÷ ceiling_gflops`.
     pub fraction_of_ceiling: f64,
-    /// The lower of the FMA ceiling and what the measured bandwidth allows.
+    /// The roofline: the lower of the FMA ceiling and the rate that the measured bandwidth allows.
     pub roofline_gflops: f64,
     /// `gflops ÷ roofline_gflops`.
     pub fraction_of_roofline: f64,
-    /// Whether the weights were packed ahead, outside the time.
+    /// Whether the weights were packed ahead, outside of the time.
     pub prepacked: bool,
     /// Whether the result was checked against the reference before it was timed.
     pub verified: bool,
 }
 
-/// What was measured, apart from its figures.
+/// What was measured: a row without its figures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
-    /// Network the layer was taken from; empty for a layer given by hand.
+    /// The layer's network; empty for a layer given by hand.
     pub network: String,
     /// The layer's name in its network; empty for a layer given by hand.
     pub name: String,
     /// The layer, in the layout that was measured.
     pub layer: Layer,
-    /// Who computed it.
+    /// The contender.
     pub contender: String,
     /// Its version.
     pub version: String,
-    /// The kernel that did the work; empty when it cannot be told.
+    /// The contender's kernel; empty when unknown.
     pub kernel: String,
     /// Threads used.
     pub threads: usize,
     /// The state of the caches.
     pub cache: Cache,
-    /// The widest ISA that contenders were held to.
+    /// The widest ISA that contenders were allowed.
     pub isa: Option<Isa>,
     /// Whether the weights were packed ahead.
     pub prepacked: bool,
-    /// Whether the result was checked first.
+    /// Whether the result was checked before it was timed.
     pub verified: bool,
 }
 
-/// A row that cannot be made.
+/// Why a row cannot be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RecordError {
-    /// The layer is none.
+    /// The layer is not valid.
     #[error("{0}")]
     Layer(#[from] pointwise::Error),
-    /// Its ceiling is not known.
+    /// No ceiling was measured.
     #[error("no FMA ceiling was measured for {threads} threads and ISAs up to {isa}")]
     NoCeiling {
-        /// How many threads.
+        /// The number of threads.
         threads: usize,
         /// The widest ISA allowed.
         isa: &'static str,
@@ -131,10 +123,10 @@ pub enum RecordError {
 }
 
 impl Record {
-    /// The row of `subject`, timed as `summary` says under the `ceilings` of the same run.
+    /// The row of `subject`, with the times of `summary` and the `ceilings` of the same run.
     ///
     /// # Errors
-    /// [`RecordError`]: a layer that does not check, or no ceiling for so many threads.
+    /// [`RecordError`]: an invalid layer, or no ceiling for that number of threads.
     pub fn new(
         subject: Subject,
         summary: &Summary,
@@ -182,11 +174,11 @@ impl Record {
         })
     }
 
-    /// The row of all layers of a pass together, each as often as it is run. `subject` says whose
-    /// it is; its layer gives the batch and the layout, its name is taken to be [`PASS`].
+    /// The row of all `layers` of a pass together, each given as often as it is run. The layer of
+    /// `subject` gives the batch and the layout, and the name of the row is [`PASS`].
     ///
     /// # Errors
-    /// [`RecordError`], as of [`Record::new`] for each of the layers.
+    /// As [`Record::new`], for any of the layers.
     pub fn of_pass<'a>(
         subject: Subject,
         layers: impl IntoIterator<Item = &'a Layer>,
@@ -223,15 +215,15 @@ impl Record {
         })
     }
 
-    /// Whether it was measured in a pass through a network, where a layer's time is another than
-    /// by itself: such rows are compared with one another only.
+    /// Whether it was measured in a pass through a network. A layer takes another time there than by
+    /// itself, so that such rows are compared with one another only.
     pub fn is_of_a_pass(&self) -> bool {
         self.cache.parse().is_ok_and(Cache::is_pass)
     }
 
-    /// The sizes as a layer's text form, `nhwc/n1c64h56w56k256/s2x2`. Padding and epilogue are not
-    /// in a record: for those the catalog has the layer.
-    pub fn problem(&self) -> String {
+    /// The sizes as a layer's text form, such as `nhwc/n1c64h56w56k256/s2x2`. A record does not have
+    /// padding and epilogue; the catalog does.
+    pub fn sizes_text(&self) -> String {
         let layout = if self.layout == "nchw" { Layout::Nchw } else { Layout::Nhwc };
         Layer::new(self.c, self.k, self.h, self.w)
             .batch(self.n)
@@ -256,7 +248,7 @@ impl Record {
     }
 
     /// Every count with its name.
-    fn counts(&self) -> [(&'static str, usize); 10] {
+    pub(super) fn counts(&self) -> [(&'static str, usize); 10] {
         [
             ("n", self.n),
             ("c", self.c),
@@ -310,7 +302,7 @@ pub(crate) mod tests {
 
     const SUMMARY: Summary = Summary { samples: 9, min: 90.0, median: 8192.0, mad: 1.5 };
 
-    /// A record as it should be, for the tests of files.
+    /// A valid record, for tests of what reads records.
     pub(crate) fn record() -> Record {
         Record::new(subject(), &SUMMARY, &ceilings()).unwrap()
     }
@@ -329,7 +321,7 @@ pub(crate) mod tests {
     fn a_cold_run_is_bounded_by_memory() {
         let subject = Subject { cache: Cache::Cold, ..subject() };
         let record = Record::new(subject, &SUMMARY, &ceilings()).unwrap();
-        // Input 4·64·16, weights and bias 4·(64·256 + 256), output 4·256·16, at 1 byte/ns.
+        // Bytes of input, weights, bias and output, at 1 byte per ns.
         let bytes = 4.0 * (64.0 * 16.0 + 64.0 * 256.0 + 256.0 + 256.0 * 16.0);
         assert!((record.roofline_gflops - 524_288.0 / bytes).abs() < 1e-9);
         assert!((record.fraction_of_roofline - 64.0 * bytes / 524_288.0).abs() < 1e-9);
@@ -375,13 +367,13 @@ pub(crate) mod tests {
         assert_eq!(record.gflops, (4.0 * 64.0 * 64.0 * 256.0 + 128.0) / 8192.0);
         assert_eq!((record.layer.as_str(), record.cache.as_str()), (PASS, "network"));
         assert_eq!((record.n, record.c, record.k, record.groups), (1, 0, 0, 0));
-        assert!(record.is_of_a_pass() && !super::tests::record().is_of_a_pass());
+        assert!(record.is_of_a_pass() && !self::record().is_of_a_pass());
     }
 
     #[test]
-    fn problems_are_layers_again() {
-        assert_eq!(record().problem(), "nhwc/n1c64h8w8k256/s2x2");
-        assert!(record().problem().parse::<Layer>().is_ok());
+    fn the_text_of_sizes_is_a_layer() {
+        assert_eq!(record().sizes_text(), "nhwc/n1c64h8w8k256/s2x2");
+        assert!(record().sizes_text().parse::<Layer>().is_ok());
         let given = Subject { network: String::new(), name: String::new(), ..subject() };
         let record = Record::new(given, &SUMMARY, &ceilings()).unwrap();
         assert_eq!(record.layer.parse::<Layer>().unwrap(), subject().layer);

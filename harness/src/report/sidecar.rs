@@ -1,47 +1,47 @@
-//! The sidecar as a reader wants it: what machine, what build, what disturbed it.
+//! The environment of a run as lines of a page: the machine, the build, what disturbed the run.
 //!
-//! Fields are looked up by name, and one that isn't there leaves out its line: the page of an old
-//! run still renders.
+//! Fields are looked up by name, and a missing field leaves out its line. The page of an old run can
+//! still be made.
 
-use super::figure::Roof;
-use super::format::digits;
+use super::figure::roofline::Roof;
+use crate::text::numbers::{digits, time};
 use serde::Serialize;
 use serde_json::Value;
 
 /// A line of a table of facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fact {
-    /// What.
+pub(super) struct Fact {
+    /// The name of the fact.
     pub name: String,
-    /// How much, or which.
+    /// The value.
     pub value: String,
 }
 
-/// Lines in the making.
+/// Lines that are collected.
 #[derive(Default)]
 struct Facts(Vec<Fact>);
 
 impl Facts {
-    /// Adds a line if there is something to say.
+    /// Adds a line if there is a value.
     fn add(&mut self, name: &str, value: Option<String>) {
         self.0.extend(value.map(|value| Fact { name: name.to_owned(), value }));
     }
 }
 
-/// Something that was looked at to judge how far figures can be trusted.
+/// One property that was checked for the trust grade.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// What was looked at.
+pub(super) struct FindingLine {
+    /// The property.
     pub what: String,
-    /// From `A`, where it disturbs nothing, to `F`.
+    /// Its grade, from `A` to `F`.
     pub grade: String,
-    /// What was seen.
+    /// The value that was found.
     pub seen: String,
 }
 
-/// An environment, read leniently.
+/// The JSON of an environment, of which any field may be missing.
 #[derive(Clone, Copy, Debug)]
-pub struct Sidecar<'v>(pub &'v Value);
+pub(super) struct Sidecar<'v>(pub &'v Value);
 
 impl<'v> Sidecar<'v> {
     fn at(self, pointer: &str) -> Option<&'v Value> {
@@ -69,8 +69,8 @@ impl<'v> Sidecar<'v> {
         self.at(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
-    /// The CPU's name, with its microarchitecture where the name doesn't tell.
-    pub fn cpu(self) -> Option<String> {
+    /// The name of the CPU, with its microarchitecture unless the name has it.
+    pub(super) fn cpu(self) -> Option<String> {
         let brand = self.text("/cpu/brand")?;
         Some(match self.text("/cpu/microarchitecture") {
             Some(core) if !brand.contains(&core) => format!("{brand} ({core})"),
@@ -78,29 +78,29 @@ impl<'v> Sidecar<'v> {
         })
     }
 
-    /// The commit's first twelve digits, `+` when more than the commit was built.
-    pub fn commit(self) -> Option<String> {
+    /// The first twelve digits of the commit, with a `+` when compiled files differed from it.
+    pub(super) fn commit(self) -> Option<String> {
         let commit = self.text("/build/commit")?;
         let dirty = self.at("/build/dirty").and_then(Value::as_bool).unwrap_or(false);
         let short: String = commit.chars().take(12).collect();
         Some(if dirty { short + "+" } else { short })
     }
 
-    /// When the run began.
-    pub fn started(self) -> Option<String> {
+    /// The time when the run began.
+    pub(super) fn started(self) -> Option<String> {
         self.text("/started")
     }
 
-    /// How far its figures can be trusted, from `A` to `F`.
-    pub fn grade(self) -> Option<String> {
+    /// The trust grade, from `A` to `F`.
+    pub(super) fn grade(self) -> Option<String> {
         self.text("/trust/grade")
     }
 
-    /// What that grade rests on.
-    pub fn findings(self) -> Vec<Finding> {
+    /// The properties that were checked for the grade.
+    pub(super) fn findings(self) -> Vec<FindingLine> {
         let finding = |value: &Value| {
             let sidecar = Sidecar(value);
-            Some(Finding {
+            Some(FindingLine {
                 what: sidecar.text("/what")?,
                 grade: sidecar.text("/grade")?,
                 seen: sidecar.text("/seen").unwrap_or_default(),
@@ -109,8 +109,8 @@ impl<'v> Sidecar<'v> {
         self.items("/trust/findings").iter().filter_map(finding).collect()
     }
 
-    /// FMA ceilings on so many threads, GFLOP/s.
-    pub fn ceilings(self, threads: usize) -> Vec<Roof> {
+    /// The FMA ceilings on a number of threads, GFLOP/s.
+    pub(super) fn ceilings(self, threads: usize) -> Vec<Roof> {
         let roof = |value: &Value| {
             let sidecar = Sidecar(value);
             let here = sidecar.number("/threads")? == threads as f64;
@@ -121,8 +121,8 @@ impl<'v> Sidecar<'v> {
         self.items("/ceilings/fma").iter().filter_map(roof).collect()
     }
 
-    /// Bandwidths for reading on so many threads, 10⁹ bytes per second, nearest level first.
-    pub fn bandwidths(self, threads: usize) -> Vec<Roof> {
+    /// The read bandwidths on a number of threads, 10⁹ bytes per second, the nearest level first.
+    pub(super) fn bandwidths(self, threads: usize) -> Vec<Roof> {
         let roof = |value: &Value| {
             let sidecar = Sidecar(value);
             let here = sidecar.number("/threads")? == threads as f64;
@@ -151,8 +151,8 @@ impl<'v> Sidecar<'v> {
         self.items("/cpu/caches").iter().filter_map(fact).collect()
     }
 
-    /// The machine, line by line.
-    pub fn machine(self) -> Vec<Fact> {
+    /// The lines on the machine.
+    pub(super) fn machine(self) -> Vec<Fact> {
         let mut facts = Facts::default();
         facts.add("CPU", self.cpu());
         facts.add("Architecture", self.text("/cpu/architecture"));
@@ -180,8 +180,8 @@ impl<'v> Sidecar<'v> {
         facts.0
     }
 
-    /// The program, line by line.
-    pub fn build(self) -> Vec<Fact> {
+    /// The lines on the program.
+    pub(super) fn build(self) -> Vec<Fact> {
         let mut facts = Facts::default();
         facts.add("Version", self.text("/build/version"));
         facts.add("Commit", self.commit());
@@ -193,8 +193,8 @@ impl<'v> Sidecar<'v> {
         facts.0
     }
 
-    /// Every ceiling that was measured: what, on how many threads, how much.
-    pub fn limits(self) -> Vec<[String; 3]> {
+    /// Every ceiling that was measured: its name, the number of threads, its value.
+    pub(super) fn limits(self) -> Vec<[String; 3]> {
         let fma = self.items("/ceilings/fma").iter().filter_map(|value| {
             let sidecar = Sidecar(value);
             let speed = format!("{} GFLOP/s", digits(sidecar.number("/gflops")?));
@@ -214,12 +214,12 @@ impl<'v> Sidecar<'v> {
         fma.chain(bandwidth).collect()
     }
 
-    /// What the settings say about how it was measured.
-    pub fn settings(self) -> Vec<Fact> {
+    /// The lines on the settings.
+    pub(super) fn settings(self) -> Vec<Fact> {
         let duration = |pointer: &str| {
             let seconds = self.number(&format!("{pointer}/secs"))?;
             let nanos = self.number(&format!("{pointer}/nanos"))?;
-            Some(super::format::time(1e9 * seconds + nanos))
+            Some(time(1e9 * seconds + nanos))
         };
         let mut facts = Facts::default();
         facts.add("Warm-up of each contender", duration("/settings/warm_up"));
@@ -235,7 +235,7 @@ impl<'v> Sidecar<'v> {
     }
 }
 
-/// A size in the unit that people say.
+/// A number of bytes with a unit that keeps it small.
 fn bytes(size: f64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     for (power, unit) in units {

@@ -1,17 +1,19 @@
-//! Checks every network against the figures in its header.
+//! Tests that compare every network with the figures in its header.
 //!
 //! A header line begins with `#!`:
 //!
 //! - `layers N`: layers, counted with their multiplicities;
-//! - `macs N`: multiply-adds of the 1×1 layers;
-//! - `part PREFIX EXPRESSION`: the multiply-adds of the layers whose names begin so, derived as
-//!   output pixels × inputs (of a group) × outputs; the parts make up the whole;
+//! - `macs N`: the multiply-adds of the 1×1 layers;
+//! - `part PREFIX EXPRESSION`: the multiply-adds of the layers whose names begin with PREFIX, derived
+//!   as output pixels × inputs (of a group) × outputs; all parts together are the network;
 //! - `other COUNT NAME KERNEL cCkK OHxOW [gG]`: a convolution of the network that is not 1×1;
-//! - `published VALUE TOLERANCE SOURCE`: the whole network; `published-body`: without the heads;
-//!   `published-part PREFIX …`: what begins so, 1×1 or not; `published-share PREFIX …`: its
-//!   percentage of the whole.
+//! - `published VALUE TOLERANCE SOURCE`: the multiply-adds of the network in a publication;
+//!   `published-body`: without the heads; `published-part PREFIX …`: of the layers, 1×1 or not, whose
+//!   names begin with PREFIX; `published-share PREFIX …`: their percentage of the network.
 
-use super::{Entry, Network, networks, parse};
+use super::entry::Entry;
+use super::networks::{Network, networks};
+use super::parse::parse;
 
 /// A convolution that is not 1×1.
 struct Other<'a> {
@@ -23,7 +25,7 @@ fn macs<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> u128 {
     entries.into_iter().map(|e| e.count as u128 * e.layer.check().unwrap().macs).sum()
 }
 
-/// A sum of products of numbers and of sums in brackets.
+/// The value of a sum of products of numbers and of sums in brackets.
 fn value(expression: &str) -> Option<u128> {
     fn sum(text: &mut &str) -> Option<u128> {
         let mut total = product(text)?;
@@ -120,7 +122,7 @@ fn check(network: &Network) {
                 assert_eq!(ours(words[1]), derived, "{name} {words:?}");
                 parts += derived;
             }
-            // Their own test reads the lines of a pass.
+            // The tests of `pass` read the lines of a pass.
             "other" | "pass" => {}
             "published" => {
                 near((ours("") + theirs("")) as f64, &words[1..]);

@@ -1,15 +1,17 @@
 //! The environment of a run, in a file beside its records.
 
+use super::error::FileError;
+use super::row::SCHEMA;
 use crate::machine::{Build, Ceilings, Cpu, Host, Monitor, Noise, Timer, Trust};
-use crate::measure::{Monotonic, Session, Settings};
-use crate::one_line::OneLine;
-use crate::record::{FileError, SCHEMA};
+use crate::measure::{Session, Settings};
+use crate::text::one_line::OneLine;
+use crate::timing::clock::Monotonic;
+use crate::whole_file;
 use serde::{Deserialize, Serialize};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Everything that a run's figures depend on beside the layers and contenders.
+/// Everything beside layers and contenders that the figures of a run depend on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// [`SCHEMA`].
@@ -18,23 +20,23 @@ pub struct Environment {
     pub started: String,
     /// The CPU.
     pub cpu: Cpu,
-    /// What it is in.
+    /// The computer around it.
     pub host: Host,
-    /// The program.
+    /// The build of the program.
     pub build: Build,
-    /// How it measured.
+    /// For how long, and in what state of the caches, it measured.
     pub settings: Settings,
     /// The ceilings of the run.
     pub ceilings: Ceilings,
-    /// The clock.
+    /// The clock, and how steady one thread is.
     pub timer: Timer,
     /// What disturbed the run.
     pub noise: Noise,
-    /// What to think of its figures.
+    /// How far its figures can be trusted.
     pub trust: Trust,
 }
 
-/// Watches a run from its beginning, to tell its [`Environment`] at its end.
+/// Watches a run from its beginning to its end, which gives its [`Environment`].
 pub struct Watch {
     started: SystemTime,
     timer: Timer,
@@ -42,7 +44,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins, with a quarter of a second on the clock and the steadiness of one thread.
+    /// Begins the watch. It first examines the clock for a quarter of a second.
     pub fn start() -> Watch {
         let started = SystemTime::now();
         let monitor = Monitor::start();
@@ -50,12 +52,12 @@ impl Watch {
         Watch { started, timer, monitor }
     }
 
-    /// Samples the clock rate; takes half a millisecond. Call it after each case.
+    /// Samples the clock rate, which takes half a millisecond. Call it after each case.
     pub fn sample(&mut self) {
         self.monitor.sample();
     }
 
-    /// The environment of the run that ends now, which measured as `session` did under `ceilings`.
+    /// The environment of the run that ends now. `session` measured it, and `ceilings` are its best.
     pub fn finish(self, session: &Session, ceilings: Ceilings) -> Environment {
         let noise = self.monitor.finish(session.taken_again());
         let settings = session.settings().clone();
@@ -64,8 +66,7 @@ impl Watch {
 }
 
 impl Environment {
-    /// The environment of a run on this machine that began at `started` and was watched to its
-    /// end.
+    /// The environment of a run on this machine that began at `started`.
     pub fn of_run(
         started: SystemTime,
         settings: Settings,
@@ -89,46 +90,33 @@ impl Environment {
         }
     }
 
-    /// Writes it beside the record file `records`, whole or not at all.
+    /// Writes it beside the record file `records`.
     ///
     /// # Errors
     /// [`FileError::Io`].
     pub fn write(&self, records: &Path) -> Result<(), FileError> {
         let path = path(records);
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
         let io = |error: std::io::Error| FileError::io("write", &path, &error);
         let mut text = serde_json::to_string_pretty(self).map_err(|e| io(e.into()))?;
         text.push('\n');
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".environment-");
-        // As any new file has them; a temporary one would be for its owner only.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder).map_err(io)?;
-        file.write_all(text.as_bytes()).map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(&path).map_err(|error| io(error.error))?;
-        Ok(())
+        whole_file::write(&path, text.as_bytes()).map_err(io)
     }
 
     /// Reads it from beside the record file `records`.
     ///
     /// # Errors
-    /// [`FileError`]: not there, empty, not JSON, cut short, of another schema, or without one of
-    /// its fields.
+    /// [`FileError`]: no such file, an empty file, no JSON, a file cut short, another schema, or a
+    /// missing field.
     pub fn read(records: &Path) -> Result<Environment, FileError> {
         let path = path(records);
         let text = std::fs::read_to_string(&path).map_err(|e| FileError::io("read", &path, &e))?;
         Environment::parse(&path, &text)
     }
 
-    /// Reads it from `text`; `path` is for messages.
+    /// Reads it from `text`. `path` is named in errors.
     ///
     /// # Errors
-    /// Those of [`Environment::read`].
+    /// As [`Environment::read`].
     pub fn parse(path: &Path, text: &str) -> Result<Environment, FileError> {
         let path_of = || path.to_owned();
         if text.trim().is_empty() {
@@ -154,7 +142,7 @@ impl Environment {
     }
 }
 
-/// Where the environment of the record file `records` lies: `FILE.env.json`.
+/// The file of the environment of the record file `records`: `FILE.env.json`.
 pub fn path(records: &Path) -> PathBuf {
     let mut name = records.as_os_str().to_owned();
     name.push(".env.json");
@@ -219,7 +207,7 @@ pub(crate) mod tests {
             matches!(error("{\"schema\": 7}"), FileError::Schema { found, .. } if found == "7")
         );
         let missing = error("{\"schema\": 1}");
-        assert!(missing.to_string().ends_with("missing field `started`"), "{missing}");
+        assert!(missing.to_string().contains("run.jsonl.env.json:1: "), "{missing}");
         std::fs::remove_file(path(&records)).unwrap();
         let gone = Environment::read(&records).unwrap_err().to_string();
         assert!(gone.starts_with("cannot read ") && gone.contains("run.jsonl.env.json"), "{gone}");

@@ -1,12 +1,12 @@
-//! Text of others within a message: on its line, and without power over the terminal.
+//! Text of others within a message: kept on one line, and unable to steer the terminal.
 
 use core::fmt::{self, Display, Write};
 
-/// Shows what it holds with control characters escaped, so that names and file contents can't
-/// break a message into lines or steer a terminal.
+/// Shows its content with control characters escaped. Names and file contents can then neither
+/// break a message into lines nor steer a terminal.
 ///
 /// ```
-/// use pointwise_harness::one_line::OneLine;
+/// use pointwise_harness::text::one_line::OneLine;
 /// assert_eq!(OneLine("it's\n\u{1b}[2J").to_string(), r"it's\n\u{1b}[2J");
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -1,49 +1,68 @@
-//! `pointwise bench --pass`: all 1×1 layers of a network in order, contenders in turns.
+//! `pointwise bench --pass` and `--siblings`: all 1×1 layers of a network in order, or its groups of
+//! layers that read one input; contenders in turns.
 
-use super::bench;
+use super::bench_pass_tables::{self as tables, MeasuredNetwork};
 use super::failure::{Failure, Outcome};
 use super::fault;
 use super::field::{self, Preset, reason};
 use super::interrupt;
 use super::options::{Options, cpus};
 use super::output::{Output, note};
-use super::pass_tables as tables;
-use super::progress::Progress;
+use super::progress::ProgressBar;
+use super::record_file::Rows;
 use super::selection;
 use pointwise::{Layer, Layout};
 use pointwise_harness::catalog::{self, Entry};
 use pointwise_harness::contender::{Contender, Prepared};
-use pointwise_harness::machine::{Beside, CacheLevel, Ceilings, Effort};
-use pointwise_harness::measure::{
-    self, Cache, Progress as _, Samples, Session, Settings, Summary, stats,
-};
+use pointwise_harness::machine::{CacheLevel, Ceilings, Effort};
+use pointwise_harness::measure::{Cache, Session, Settings, measure_under_ceiling};
 use pointwise_harness::pass::{Pass, Step, Unfit, Unit, order};
+use pointwise_harness::record::environment::Watch;
 use pointwise_harness::record::{Record, Subject};
-use pointwise_harness::sidecar::Watch;
+use pointwise_harness::timing::pool::pool;
+use pointwise_harness::timing::progress::Progress;
+use pointwise_harness::timing::stats::{Samples, Summary};
 use rayon::ThreadPool;
+use std::path::Path;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 /// The seed of the data that is timed.
 const SEED: u64 = 1;
 
-/// One network in one layout, measured.
-pub(super) struct Network {
-    pub(super) name: String,
-    pub(super) layout: Layout,
-    pub(super) steps: Vec<Step>,
-    /// Bytes that a pass goes through.
-    pub(super) bytes: usize,
-    pub(super) rows: Vec<Record>,
+/// The options of `bench` that passes have.
+pub(super) struct Asked<'a> {
+    pub(super) file: Option<&'a Path>,
+    pub(super) time: Option<Duration>,
+    pub(super) effort: Effort,
+    /// Whether the groups of layers that read one input are measured instead of whole passes.
+    pub(super) siblings: bool,
 }
 
-/// Runs `bench --pass`.
+/// The shared options that passes take.
+pub(super) const TAKES: &[&str] = &[
+    "network",
+    "layer",
+    "kernel",
+    "contender",
+    "layout",
+    "shuffle",
+    "layers",
+    "threads",
+    "cache",
+    "isa",
+    "sharing",
+    "peers",
+    "json",
+];
+
 pub(super) fn run(
-    args: &bench::Args,
+    asked: &Asked<'_>,
     options: &Options,
     output: &mut Output,
 ) -> Result<Outcome, Failure> {
     let cache = match options.cache {
-        _ if args.siblings => {
+        _ if asked.siblings => {
             options.refuse_passes()?;
             options.cache()
         }
@@ -59,7 +78,7 @@ pub(super) fn run(
         return Err(Failure::Usage(why.to_owned()));
     }
     let mut networks = networks(options)?;
-    if args.siblings {
+    if asked.siblings {
         networks = groups(networks);
         if networks.is_empty() {
             let why = "no layers of these networks read one input";
@@ -68,49 +87,36 @@ pub(super) fn run(
     }
     let field = field::contenders(options, Preset::Pass)?;
     let present = fault::planted(field.present()?);
-    let mut writer = args.file.as_deref().map(bench::open).transpose()?;
+    let mut kept = Rows::to(asked.file)?;
     field.tell_absent(options);
     let interrupt = interrupt::install()?;
-    let settings = match args.quick {
-        true => Settings::quick(cache),
-        false => Settings::thorough(cache),
+    let settings = match asked.effort {
+        Effort::Quick => Settings::quick(cache),
+        Effort::Thorough => Settings::thorough(cache),
     };
-    // A pass takes as long as several samples of a layer.
+    // One pass takes as long as several samples of a layer.
     let longer = settings.budget * if cache.is_pass() { 5 } else { 1 };
     let settings = settings.budget(longer);
-    let settings = args.time.map_or(settings.clone(), |time| settings.budget(time));
+    let settings = asked.time.map_or(settings.clone(), |time| settings.budget(time));
     let threads = options.threads();
     if threads > cpus() {
         note(format_args!("{threads} threads on {} CPUs will wait for one another", cpus()));
     }
-    let pool = measure::pool(threads)?;
+    let pool = pool(threads)?;
     let caches = CacheLevel::detect();
-    let progress = Progress::default();
+    let progress = ProgressBar::default();
     let mut watch = Watch::start();
-    let effort = if args.quick { Effort::Quick } else { Effort::Thorough };
-    let mut ceilings = Ceilings::measure(&pool, &caches, effort, &progress);
+    let mut ceilings = Ceilings::measure(&pool, &caches, asked.effort, &progress);
     let mut session = Session::new(settings, &caches, threads);
     let all = networks.len();
     let (mut measured, mut wrong) = (Vec::new(), 0);
-    let mut run = Run { options, cache, pool: &pool, progress: &progress, wrong: &mut wrong };
+    let mut run = PassRun { options, cache, pool: &pool, progress: &progress, wrong: &mut wrong };
     progress.begin("pass", all as u64);
-    let mut reader_left = false;
     let done = networks.into_iter().take_while(|_| !interrupt.asked()).try_for_each(|network| {
         let (name, layout, steps) = network;
         progress.at(format_args!("{name} {layout}"));
         let network = run.network(name, layout, steps, &present, &mut session, &mut ceilings)?;
-        for record in &network.rows {
-            if let Some(writer) = &mut writer {
-                writer.append(record)?;
-            }
-            if output.json && !reader_left {
-                match progress.aside(|| output.row(record)) {
-                    // With -o the records are still wanted.
-                    Err(Failure::ClosedPipe) if writer.is_some() => reader_left = true,
-                    other => other?,
-                }
-            }
-        }
+        network.rows.iter().try_for_each(|record| kept.add(record, output, &progress))?;
         measured.push(network);
         watch.sample();
         progress.step();
@@ -119,18 +125,12 @@ pub(super) fn run(
     progress.end();
     drop(progress);
     if let Err(failure) = done {
-        writer.as_ref().map(bench::abandon).transpose()?;
+        kept.abandon()?;
         return Err(failure);
     }
     let environment = watch.finish(&session, ceilings);
     let signal = interrupt.signal();
-    if let (Some(writer), Some(path)) = (writer, args.file.as_deref()) {
-        let records: Vec<&Record> = measured.iter().flat_map(|network| &network.rows).collect();
-        match signal {
-            Some(_) => bench::keep(&writer, &environment)?,
-            None => bench::finish(writer, &records, &environment, path)?,
-        }
-    }
+    kept.end(signal.is_some(), &environment)?;
     let printed = if output.json { Ok(()) } else { tables::print(&measured, output) };
     let outcome = match signal {
         Some(signal) => {
@@ -143,7 +143,7 @@ pub(super) fn run(
     outcome.printed(printed)
 }
 
-/// The networks that the filters let through, in each layout asked for, with their steps.
+/// The selected networks in each layout asked for, with their steps.
 fn networks(options: &Options) -> Result<Vec<(String, Layout, Vec<Step>)>, Failure> {
     let mut networks: Vec<(String, Layout, Vec<Entry>)> = Vec::new();
     for entry in selection::layers(options)? {
@@ -173,7 +173,7 @@ fn networks(options: &Options) -> Result<Vec<(String, Layout, Vec<Step>)>, Failu
         .collect()
 }
 
-/// Each group of layers that read one input, once, as if it were a network of its own.
+/// The groups of layers that read one input, each once and as a network of its own.
 fn groups(networks: Vec<(String, Layout, Vec<Step>)>) -> Vec<(String, Layout, Vec<Step>)> {
     let mut groups: Vec<(String, Layout, Vec<Step>)> = Vec::new();
     for (network, layout, steps) in networks {
@@ -187,17 +187,17 @@ fn groups(networks: Vec<(String, Layout, Vec<Step>)>) -> Vec<(String, Layout, Ve
     groups
 }
 
-/// What all networks of a run have in common.
-struct Run<'r> {
+/// The parts of a run that all its networks share.
+struct PassRun<'r> {
     options: &'r Options,
     cache: Cache,
     pool: &'r ThreadPool,
-    progress: &'r Progress,
-    /// Contenders that computed something wrong.
+    progress: &'r ProgressBar,
+    /// The number of wrong results.
     wrong: &'r mut usize,
 }
 
-impl Run<'_> {
+impl PassRun<'_> {
     /// Measures the contenders that can run the whole network, in turns.
     fn network(
         &mut self,
@@ -207,7 +207,7 @@ impl Run<'_> {
         field: &[&dyn Contender],
         session: &mut Session,
         ceilings: &mut Ceilings,
-    ) -> Result<Network, Failure> {
+    ) -> Result<MeasuredNetwork, Failure> {
         let pass = Pass::new(steps, SEED).map_err(|refusal| Failure::Machine {
             what: "cannot make the data",
             why: format!("{name}: {}", reason(&refusal)),
@@ -216,7 +216,7 @@ impl Run<'_> {
         let (mut ready, mut takes_part) = (Vec::new(), Vec::new());
         for contender in field {
             self.progress.at(format_args!("{name} {layout}: {} is checked", contender.name()));
-            // Within the pool, for a contender may bind itself to the threads that it finds.
+            // It is prepared within the pool, because a contender may bind itself to the pool's threads.
             match self.pool.install(|| pass.prepare(*contender, threads, isa)) {
                 Ok(passing) => {
                     takes_part.push((
@@ -231,20 +231,11 @@ impl Run<'_> {
             }
         }
         self.progress.at(format_args!("{name} {layout}"));
-        // The last of the field, and no contender: the ceiling, at the clock rate of this network.
-        let beside = Beside::new(ceilings, threads, isa);
-        ready.extend(beside.clone().map(|beside| Box::new(beside) as Box<dyn Prepared>));
-        let mut samples = self.pool.install(|| session.measure(&mut ready, self.progress));
-        ceilings.raise(self.pool);
-        let mut here = ceilings.clone();
-        if let Some(beside) = beside
-            && let Some(summary) = samples.pop().and_then(|samples| samples.ok()?.summary())
-        {
-            here = here.at_most(threads, beside.gflops(summary.median));
-        }
-        let ceilings = &here;
-        let mut network =
-            Network { name, layout, bytes: pass.bytes(), steps: Vec::new(), rows: Vec::new() };
+        let (samples, ceilings) =
+            measure_under_ceiling(session, &mut ready, ceilings, isa, self.pool, self.progress);
+        let ceilings = &ceilings;
+        let (bytes, steps) = (pass.bytes(), pass.steps().to_vec());
+        let mut network = MeasuredNetwork { name, layout, bytes, steps, rows: Vec::new() };
         for ((contender, units, kernels, times), samples) in takes_part.into_iter().zip(samples) {
             let total = match samples {
                 Ok(samples) => samples,
@@ -271,7 +262,7 @@ impl Run<'_> {
                 verified: true,
             };
             if !self.cache.is_pass() {
-                // A group by itself.
+                // The network is a group.
                 let group = parts(pass.steps(), &units).swap_remove(0);
                 let subject = subject(&group.name, group.layer, &common(&kernels));
                 network.rows.push(record(subject, &summary, None, ceilings)?);
@@ -281,7 +272,7 @@ impl Run<'_> {
             let whole = subject("", layers[0], "");
             network.rows.push(record(whole, &summary, Some(&layers), ceilings)?);
             for part in parts(pass.steps(), &units) {
-                // The time of a run of the part: it may occur several times in a pass.
+                // The mean time of the part, which may occur several times in a pass.
                 let mean = |sample: &Vec<f64>| {
                     let sum: f64 = part.units.iter().map(|unit| sample[*unit]).sum();
                     sum / part.runs as f64
@@ -294,7 +285,6 @@ impl Run<'_> {
                 network.rows.push(record(subject, &summary, None, ceilings)?);
             }
         }
-        network.steps = pass.steps().to_vec();
         Ok(network)
     }
 
@@ -315,15 +305,15 @@ impl Run<'_> {
 /// A part of a pass that has a row: a layer, or layers that read one input.
 struct Part {
     name: String,
-    /// With all of their outputs together.
+    /// The layer, or for a group a layer with all outputs of the group.
     layer: Layer,
-    /// The units that are it, of all its occurrences.
+    /// The indices of its units, of all its occurrences.
     units: Vec<usize>,
-    /// How often it occurs.
+    /// The number of its occurrences.
     runs: usize,
 }
 
-/// The kernel that all have in common, or nothing.
+/// The kernel, if all are the same; otherwise an empty name.
 fn common(kernels: &[String]) -> String {
     match kernels {
         [first, rest @ ..] if rest.iter().all(|kernel| kernel == first) => first.clone(),
@@ -331,7 +321,7 @@ fn common(kernels: &[String]) -> String {
     }
 }
 
-/// The layers that are run by themselves and the groups, together or not, in order.
+/// The parts of a pass that have a row, in order: layers that are run by themselves, and groups.
 fn parts(steps: &[Step], units: &[Unit]) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut add = |name: &str, layer: Layer, units: &[usize]| match parts
@@ -374,9 +364,4 @@ fn record(
         None => Record::new(subject, summary, ceilings),
     }
     .map_err(|error| Failure::Machine { what: "cannot make a record", why: error.to_string() })
-}
-
-/// The geometric mean of the values, if there are any.
-pub(super) fn mean(values: &[f64]) -> Option<f64> {
-    stats::geometric_mean(values)
 }

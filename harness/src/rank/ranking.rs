@@ -1,27 +1,23 @@
-//! Ranking contenders: geometric means, weighted network times, and who wins how often.
+//! The contenders of a grid, best first.
 
-mod grid;
-mod table;
-
-pub use grid::{Column, Grid, Known, OURS, Place, Role, Row, Setting, grids};
-pub use table::table;
-
+use super::grid::{Grid, GridColumn, GridRow, Known, OURS, Role, Setting, grids};
 use crate::record::Record;
-use crate::report::format::{count, list};
+use crate::text::numbers::{count, list};
+use crate::timing::stats::geometric_mean;
 use serde::Serialize;
 
-/// Which contenders take part.
+/// The contenders that are ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// The plan's choice and everyone else's code.
+pub enum Entrants {
+    /// The plan's choice, and everything that is not ours.
     Contenders,
-    /// The plan's choice and our kernels by name: how far each is from the pick.
+    /// The plan's choice, and each kernel of ours by itself.
     Kernels,
 }
 
-impl Field {
+impl Entrants {
     fn has(self, role: Role) -> bool {
-        role == Role::Ours || (role == Role::Kernel) == (self == Field::Kernels)
+        role == Role::Ours || (role == Role::Kernel) == (self == Entrants::Kernels)
     }
 }
 
@@ -34,69 +30,69 @@ pub struct Standing {
     pub role: Role,
     /// Its version.
     pub version: String,
-    /// Layers it ran, heads apart.
+    /// The number of layers that it ran, heads left out.
     pub layers: usize,
-    /// Whether its means are over the common layers. When not, it ran too few of them, and its
-    /// means are over its own layers: only `speed_ratio` can then be compared.
+    /// Whether its means are over the common layers. If not, it ran too few of them, and its means
+    /// are over its own layers. Of those only `speed_ratio` can be compared.
     pub common: bool,
-    /// Geometric mean of its GFLOP/s, over problems.
+    /// The geometric mean of its GFLOP/s over problems.
     pub gflops: f64,
-    /// Geometric mean of its share of the FMA ceiling.
+    /// The geometric mean of its share of the FMA ceiling.
     pub fraction_of_ceiling: f64,
-    /// Geometric mean of its speed over `pointwise`'s; absent when `pointwise` didn't run.
+    /// The geometric mean of its speed ÷ the speed of `pointwise`; absent without `pointwise`.
     pub speed_ratio: Option<f64>,
-    /// Common layers on which it is the fastest.
+    /// The number of common layers on which it is the fastest.
     pub wins: usize,
 }
 
-/// The time that one run of a network's 1×1 layers takes, heads included.
+/// The time of one run of a network's 1×1 layers, heads included.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NetworkTime {
     /// The network.
     pub network: String,
-    /// Layers measured, each counted once.
+    /// The number of layers measured, each counted once.
     pub layers: usize,
-    /// Of those, the ones that every contender listed ran: what `times` sums.
+    /// The number of those that every contender in `times` ran. `times` are sums over them.
     pub common_layers: usize,
-    /// Contender and the sum of multiplicity × median, ns.
+    /// For each contender the sum of multiplicity × median, ns.
     pub times: Vec<(String, f64)>,
     /// Contenders left out because they ran too few of the layers.
     pub left_out: Vec<String>,
 }
 
-/// A setting's contenders, best first.
+/// The contenders of one setting, best first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ranking {
     /// The setting.
     pub setting: Setting,
-    /// Problems measured by anyone, heads apart; layers that are the same problem count once.
+    /// The number of problems that any contender ran, heads left out. Layers that are the same problem
+    /// count once.
     pub layers: usize,
-    /// Of those, the ones that every ranked contender ran: what the means are over.
+    /// The number of those that every ranked contender ran. The means are over them.
     pub common_layers: usize,
-    /// Heads, which the means leave out and the network times count.
+    /// The number of heads, which means leave out and network times count.
     pub heads: usize,
-    /// Best geometric mean first; those that ran too few layers last.
+    /// The best geometric mean first, and contenders that ran too few layers last.
     pub standings: Vec<Standing>,
-    /// One per network.
+    /// The time of each network.
     pub networks: Vec<NetworkTime>,
-    /// What a reader has to know to read the figures right.
+    /// Remarks that a reader needs for reading the figures right.
     pub notes: Vec<String>,
 }
 
-/// `exp` of the mean of logarithms; `None` of nothing.
-pub fn geomean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.into_iter().fold((0.0, 0usize), |(s, n), x| (s + x.ln(), n + 1));
-    (count > 0).then(|| (sum / count as f64).exp())
-}
-
-/// The contenders that ran most of `rows`, and the rows that all of those ran. Whoever ran the
-/// fewest drops out until the rest share at least half of the rows; `pointwise` never drops out.
-fn common<'r, 'a>(rows: &'r [&'r Row<'a>], contenders: &[&str]) -> (Vec<String>, Vec<&'r Row<'a>>) {
+/// The contenders that ran most of `rows`, and the rows that all of those ran.
+///
+/// The contender with the fewest rows drops out until the others share at least half of the rows.
+/// `pointwise` never drops out.
+fn common<'r, 'a>(
+    rows: &'r [&'r GridRow<'a>],
+    contenders: &[&str],
+) -> (Vec<String>, Vec<&'r GridRow<'a>>) {
     let coverage = |name: &str| rows.iter().filter(|row| row.get(name).is_some()).count();
     let mut kept: Vec<(&str, usize)> =
         contenders.iter().map(|name| (*name, coverage(name))).filter(|(_, n)| *n > 0).collect();
     loop {
-        let shared: Vec<&Row<'a>> = rows
+        let shared: Vec<&GridRow<'a>> = rows
             .iter()
             .copied()
             .filter(|row| kept.iter().all(|(name, _)| row.get(name).is_some()))
@@ -117,9 +113,9 @@ fn common<'r, 'a>(rows: &'r [&'r Row<'a>], contenders: &[&str]) -> (Vec<String>,
 }
 
 fn standing(
-    column: &Column,
-    rows: &[&Row<'_>],
-    shared: Option<&[&Row<'_>]>,
+    column: &GridColumn,
+    rows: &[&GridRow<'_>],
+    shared: Option<&[&GridRow<'_>]>,
     wins: usize,
 ) -> Standing {
     let over = shared.unwrap_or(rows);
@@ -134,21 +130,27 @@ fn standing(
         version: column.version.clone(),
         layers: rows.iter().filter(|row| row.get(&column.contender).is_some()).count(),
         common: shared.is_some(),
-        gflops: geomean(own.iter().map(|record| record.gflops)).unwrap_or(0.0),
-        fraction_of_ceiling: geomean(own.iter().map(|record| record.fraction_of_ceiling))
-            .unwrap_or(0.0),
-        speed_ratio: geomean(ratios),
+        gflops: mean(&own, |record| record.gflops).unwrap_or(0.0),
+        fraction_of_ceiling: mean(&own, |record| record.fraction_of_ceiling).unwrap_or(0.0),
+        speed_ratio: geometric_mean(&ratios),
         wins,
     }
 }
 
+/// The geometric mean of a figure over records; `None` without any.
+fn mean(records: &[&Record], figure: fn(&Record) -> f64) -> Option<f64> {
+    geometric_mean(&records.iter().map(|record| figure(record)).collect::<Vec<_>>())
+}
+
 fn network_time(grid: &Grid<'_>, network: &str, contenders: &[&str]) -> NetworkTime {
-    let rows: Vec<&Row<'_>> = grid.rows.iter().filter(|row| row.layer.network == network).collect();
+    let rows: Vec<&GridRow<'_>> =
+        grid.rows.iter().filter(|row| row.layer.network == network).collect();
     let (kept, shared) = common(&rows, contenders);
     let mut times: Vec<(String, f64)> = kept
         .iter()
         .map(|name| {
-            let weighted = |row: &&Row<'_>| Some(row.place.count as f64 * row.get(name)?.ns_median);
+            let weighted =
+                |row: &&GridRow<'_>| Some(row.place.count as f64 * row.get(name)?.ns_median);
             (name.clone(), shared.iter().filter_map(weighted).sum())
         })
         .collect();
@@ -168,21 +170,22 @@ fn network_time(grid: &Grid<'_>, network: &str, contenders: &[&str]) -> NetworkT
     }
 }
 
-/// Ranks one setting's contenders.
-pub fn rank_grid(grid: &Grid<'_>, field: Field) -> Ranking {
-    let columns: Vec<&Column> = grid.columns_of(|role| field.has(role)).collect();
+/// Ranks the contenders of one grid.
+pub fn rank_grid(grid: &Grid<'_>, field: Entrants) -> Ranking {
+    let columns: Vec<&GridColumn> = grid.columns_of(|role| field.has(role)).collect();
     let names: Vec<&str> = columns.iter().map(|column| column.contender.as_str()).collect();
-    let ran_any = |row: &&Row<'_>| names.iter().any(|name| row.get(name).is_some());
-    let (of_networks, by_hand): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
+    let ran_any = |row: &&GridRow<'_>| names.iter().any(|name| row.get(name).is_some());
+    let (of_networks, by_hand): (Vec<&GridRow<'_>>, Vec<&GridRow<'_>>) =
         grid.problems().filter(ran_any).partition(|row| !row.layer.network.is_empty());
-    // Layers given by hand are curves and trials: beside a network they would only skew its means.
+    // Beside a network, layers given by hand would skew its means: they are curves and trials.
     let left_out = if of_networks.is_empty() { 0 } else { by_hand.len() };
     let ran = if of_networks.is_empty() { by_hand } else { of_networks };
     let heads = ran.iter().filter(|row| row.place.head).count();
     let only_heads = heads == ran.len();
-    let rows: Vec<&Row<'_>> = ran.into_iter().filter(|row| only_heads || !row.place.head).collect();
+    let rows: Vec<&GridRow<'_>> =
+        ran.into_iter().filter(|row| only_heads || !row.place.head).collect();
     let (kept, shared) = common(&rows, &names);
-    let winner = |row: &&Row<'_>| {
+    let winner = |row: &&GridRow<'_>| {
         kept.iter()
             .filter_map(|name| row.get(name))
             .min_by(|a, b| a.ns_median.total_cmp(&b.ns_median))
@@ -250,13 +253,13 @@ pub fn rank_grid(grid: &Grid<'_>, field: Field) -> Ranking {
     }
 }
 
-/// Ranks the contenders of every setting in `records`. Settings in which only `pointwise` would
-/// be left are kept for contenders and left out for kernels.
-pub fn rank(records: &[Record], known: &Known, field: Field) -> Vec<Ranking> {
+/// Ranks the contenders of every setting in `records`. For [`Entrants::Kernels`] settings without any
+/// kernel of ours are left out.
+pub fn rank(records: &[Record], known: &Known, field: Entrants) -> Vec<Ranking> {
     grids(records, known)
         .iter()
         .filter(|grid| {
-            field == Field::Contenders || grid.columns.iter().any(|c| c.role == Role::Kernel)
+            field == Entrants::Contenders || grid.columns.iter().any(|c| c.role == Role::Kernel)
         })
         .map(|grid| rank_grid(grid, field))
         .collect()

@@ -1,15 +1,18 @@
-//! `pointwise gate-worker`: measures one case for `pointwise gate`, which starts it. Not for people.
+//! `pointwise gate-worker`: measures one case for `pointwise gate`, which starts it. Users do not call it.
 
 use super::failure::{Failure, Outcome};
 use super::fault;
 use super::options::Options;
 use pointwise_harness::contender::{self, Contender};
 use pointwise_harness::gate::worker::serve;
-use pointwise_harness::measure;
+use pointwise_harness::timing::pool::pool;
 
 /// Measure for `pointwise gate`
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {}
+
+/// The shared options that this command takes. Gates of other commits give it `--threads` and `--isa`.
+pub(super) const TAKES: &[&str] = &["threads", "isa", "peers"];
 
 pub(super) fn run(options: &Options) -> Result<Outcome, Failure> {
     let all = contender::all(&contender::Options {
@@ -20,8 +23,8 @@ pub(super) fn run(options: &Options) -> Result<Outcome, Failure> {
     let field =
         fault::planted(all.iter().map(|contender| &**contender as &dyn Contender).collect());
     let threads = options.threads();
-    // Not through `Output`, which holds a lock that the pool's thread could not take.
-    let served = measure::pool(threads)?.install(|| {
+    // Replies do not go through `Output`: it holds a lock, which the pool's thread could not take.
+    let served = pool(threads)?.install(|| {
         let replies = std::fs::File::from(stdout()?);
         serve(&field, threads, options.isa, std::io::stdin().lock(), replies)
     });

@@ -1,16 +1,28 @@
-//! Passes through networks on the terminal.
+//! The results of passes on the terminal.
 
 use super::failure::Failure;
 use super::output::Output;
-use super::pass::{Network, mean};
-use super::results::time;
 use super::table::{Side, Table};
+use pointwise::Layout;
 use pointwise_harness::contender::SIBLINGS;
+use pointwise_harness::pass::Step;
 use pointwise_harness::rank::OURS;
 use pointwise_harness::record::{PASS, Record};
+use pointwise_harness::text::numbers::time;
+use pointwise_harness::timing::stats::geometric_mean;
 
-/// The whole passes, the groups of layers that read one input, and each layer's share.
-pub(super) fn print(networks: &[Network], output: &mut Output) -> Result<(), Failure> {
+/// One network in one layout, measured.
+pub(super) struct MeasuredNetwork {
+    pub(super) name: String,
+    pub(super) layout: Layout,
+    pub(super) steps: Vec<Step>,
+    /// The bytes of all tensors of a pass.
+    pub(super) bytes: usize,
+    pub(super) rows: Vec<Record>,
+}
+
+/// Prints the whole passes, the groups of layers that read one input, and the share of each layer.
+pub(super) fn print(networks: &[MeasuredNetwork], output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::default()
         .text("network")
         .text("layout")
@@ -53,12 +65,12 @@ pub(super) fn print(networks: &[Network], output: &mut Output) -> Result<(), Fai
     Ok(())
 }
 
-impl Network {
+impl MeasuredNetwork {
     fn find(&self, contender: &str, layer: &str) -> Option<&Record> {
         self.rows.iter().find(|record| record.contender == contender && record.layer == layer)
     }
 
-    /// The fastest of those that are not ours.
+    /// The record of the fastest contender that is not ours.
     fn best_other(&self, layer: &str) -> Option<&Record> {
         let others = self.rows.iter().filter(|record| {
             record.layer == layer && ![OURS, SIBLINGS].contains(&record.contender.as_str())
@@ -67,8 +79,8 @@ impl Network {
     }
 }
 
-/// One after another against together.
-fn groups(networks: &[Network], passes: bool, output: &mut Output) -> Result<(), Failure> {
+/// Prints the groups: the time of one layer after another, and of all together.
+fn groups(networks: &[MeasuredNetwork], passes: bool, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::default()
         .text("layers that read one input")
         .text("layout")
@@ -128,13 +140,13 @@ fn groups(networks: &[Network], passes: bool, output: &mut Output) -> Result<(),
     let lost = ratios.iter().filter(|ratio| **ratio < 1.0).count();
     output.line(format_args!(
         "Together × is how many times as fast: geometric mean {:.3} over {} groups, slower on {lost}.",
-        mean(&ratios).unwrap_or(1.0),
+        geometric_mean(&ratios).unwrap_or(1.0),
         ratios.len(),
     ))
 }
 
-/// Each layer's share of our pass, and what the best of the others takes for it.
-fn layers(network: &Network, output: &mut Output) -> Result<(), Failure> {
+/// Prints the share of each layer in our pass, and the best other contender on it.
+fn layers(network: &MeasuredNetwork, output: &mut Output) -> Result<(), Failure> {
     let Some(whole) = network.find(OURS, PASS) else { return Ok(()) };
     let mut table = Table::default()
         .text(format!("{} {}", network.name, network.layout))

@@ -1,10 +1,10 @@
 //! What pairs of measurements say about a difference: the Hodges–Lehmann estimate and the interval
 //! that belongs to Wilcoxon's signed-rank test.
 //!
-//! The pairs must be symmetric about the difference. Two programs that are the same, started in an
-//! order drawn by lot, give pairs that are: exchanging their names changes nothing. Then the test
-//! is exact whatever the noise looks like, however it comes in bursts, and no mean is taken that one
-//! preempted pair could move.
+//! The test assumes that pairs are symmetric about the difference. Two equal programs that are
+//! started in a random order give such pairs, because exchanging their names changes nothing. The
+//! test is then exact for any distribution of the noise, bursts included, and one preempted pair
+//! cannot move its estimate as it would move a mean.
 //!
 //! Source: Hollander, Wolfe and Chicken, *Nonparametric Statistical Methods*, chapter 3.
 
@@ -14,13 +14,13 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// A difference with the interval around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// The median of the means of all two pairs.
+    /// The median of the means of every two differences, each also with itself.
     pub centre: f64,
     /// The lower end; −∞ when there are too few pairs for the confidence.
     pub low: f64,
     /// The upper end; ∞ when there are too few pairs for the confidence.
     pub high: f64,
-    /// How many pairs.
+    /// The number of pairs.
     pub pairs: usize,
 }
 
@@ -36,12 +36,12 @@ impl Estimate {
     }
 }
 
-/// Up to so many pairs the distribution of the statistic is counted out; above, the normal
-/// distribution is as good.
+/// For up to so many pairs the distribution of the statistic is computed exactly. For more, the
+/// normal distribution approximates it.
 const EXACT: usize = 100;
 
-/// The estimate of `differences`, each end of its interval wrong with a probability of at most
-/// `alpha`; nothing without differences, or with one that is not finite.
+/// The estimate of `differences`. Each end of its interval is wrong with a probability of at most
+/// `alpha`. `None` without differences, or when one of them is not finite.
 pub fn estimate(differences: &[f64], alpha: f64) -> Option<Estimate> {
     if !differences.iter().all(|difference| difference.is_finite()) {
         return None;
@@ -60,8 +60,9 @@ pub fn estimate(differences: &[f64], alpha: f64) -> Option<Estimate> {
     Some(Estimate { centre, low, high, pairs })
 }
 
-/// How many of the ordered means lie outside of each end: the most with P(T⁺ < rank) ≤ `alpha` for
-/// the sum T⁺ of the ranks of positive differences among `pairs`, less one to be an index.
+/// The index of the interval's lower end among the ordered means: the largest t with
+/// P(T⁺ ≤ t) ≤ `alpha`, where T⁺ is the sum of the ranks of the positive differences among `pairs`.
+/// `None` when there is no such t.
 fn rank(pairs: usize, alpha: f64) -> Option<usize> {
     if pairs > EXACT {
         let n = pairs as f64;
@@ -70,7 +71,7 @@ fn rank(pairs: usize, alpha: f64) -> Option<usize> {
         let below = mean + z * variance.sqrt();
         return (below >= 1.0).then(|| below as usize - 1);
     }
-    // Probability of each sum: each rank is in it or not, evenly.
+    // The probability of each sum, when each rank is part of it with probability one half.
     let most = pairs * (pairs + 1) / 2;
     let mut probability = vec![0.0; most + 1];
     probability[0] = 1.0;

@@ -1,7 +1,7 @@
-//! The few statistics that records and rankings are made of.
+//! The statistics that records and rankings are made of.
 //!
-//! Medians, not means: a preempted sample is milliseconds too long, and one of those moves a mean
-//! of microseconds by tens of percent but a median not at all.
+//! They are medians rather than means. A preempted sample is milliseconds too long: one of those
+//! moves a mean of microseconds by tens of percent, and does not move the median.
 
 use serde::{Deserialize, Serialize};
 use statrs::statistics::{Data, Max, Min, OrderStatistics, Statistics};
@@ -9,8 +9,8 @@ use statrs::statistics::{Data, Max, Min, OrderStatistics, Statistics};
 /// The samples of one contender on one case, in the order in which they were taken.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Samples {
-    /// ns per run of the layer. Sample `i` was taken in round `i`, as was sample `i` of every
-    /// other contender of the case: they may be compared in pairs.
+    /// The time of one run of the layer in each sample, ns. Sample `i` was taken in round `i`, for
+    /// every contender of the case, so that samples can be compared in pairs.
     pub ns: Vec<f64>,
     /// Runs in each sample.
     pub iterations: u64,
@@ -19,13 +19,13 @@ pub struct Samples {
 /// What a record keeps of [`Samples`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// How many samples.
+    /// The number of samples.
     pub samples: usize,
     /// The fastest, ns.
     pub min: f64,
-    /// Their median, ns.
+    /// The median, ns.
     pub median: f64,
-    /// Their median absolute deviation from the median, ns, not scaled to a normal distribution.
+    /// The median absolute deviation from the median, ns, not scaled to a normal distribution.
     pub mad: f64,
 }
 
@@ -75,12 +75,6 @@ pub fn geometric_mean(values: &[f64]) -> Option<f64> {
     (positive && !values.is_empty()).then(|| values.iter().geometric_mean())
 }
 
-/// `Σ count · ns`: what the 1×1 layers of a network take when each takes `ns` and occurs `count`
-/// times.
-pub fn weighted_time(layers: impl IntoIterator<Item = (usize, f64)>) -> f64 {
-    layers.into_iter().map(|(count, ns)| count as f64 * ns).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,12 +112,6 @@ mod tests {
         assert_eq!(geometric_mean(&[1.0, 0.0]), None);
         assert_eq!(geometric_mean(&[1.0, -2.0]), None);
         assert_eq!(geometric_mean(&[1.0, f64::NAN]), None);
-    }
-
-    #[test]
-    fn network_times_weigh_by_multiplicity() {
-        assert_eq!(weighted_time([(3, 10.0), (1, 5.0)]), 35.0);
-        assert_eq!(weighted_time([]), 0.0);
     }
 
     #[test]

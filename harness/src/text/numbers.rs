@@ -1,4 +1,4 @@
-//! Figures as people read them: three digits that mean something, and a unit.
+//! Numbers as people read them: three significant digits and a unit.
 
 /// About three significant digits, never in scientific notation.
 pub fn digits(value: f64) -> String {
@@ -23,7 +23,7 @@ pub fn percent(share: f64) -> String {
 
 /// A ratio of speeds or times, such as `1.15×`.
 pub fn ratio(ratio: f64) -> String {
-    // The third decimal is what tells 0.996 from 1.00.
+    // Near one the third decimal matters: with two, 0.996 would read 1.00.
     if (0.9..1.1).contains(&ratio) {
         format!("{ratio:.3}×")
     } else {
@@ -31,13 +31,14 @@ pub fn ratio(ratio: f64) -> String {
     }
 }
 
-/// A time given in nanoseconds, in the unit that keeps it between 1 and 1000.
+/// A time given in nanoseconds, in the unit that keeps the number small.
 pub fn time(ns: f64) -> String {
     let (value, unit) = match ns.abs() {
         size if size < 999.5 => (ns, "ns"),
         size if size < 999.5e3 => (ns / 1e3, "µs"),
         size if size < 999.5e6 => (ns / 1e6, "ms"),
-        _ => (ns / 1e9, "s"),
+        size if size < 59.95e9 => (ns / 1e9, "s"),
+        _ => (ns / 60e9, "min"),
     };
     format!("{} {unit}", digits(value))
 }
@@ -80,6 +81,8 @@ mod tests {
         assert_eq!(time(999.6), "1.00 µs");
         assert_eq!(time(48_500.0), "48.5 µs");
         assert_eq!(time(2.5e9), "2.50 s");
+        assert_eq!(time(59.9e9), "59.9 s");
+        assert_eq!(time(90e9), "1.50 min");
     }
 
     #[test]

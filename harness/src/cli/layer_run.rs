@@ -1,19 +1,22 @@
-//! A measured run: case after case, every contender checked and then timed against the others.
+//! A run over layers: case after case, every contender checked and then timed against the others.
 
 use super::failure::Failure;
 use super::field::reason;
 use super::interrupt::Interrupt;
 use super::options::{Options, cpus};
 use super::output::note;
-use super::progress::Progress;
+use super::progress::ProgressBar;
 use pointwise::Layer;
 use pointwise_harness::catalog::{Entry, Unique};
 use pointwise_harness::contender::{Contender, Prepared, Refusal, SetupTimes};
 use pointwise_harness::data::Fill;
-use pointwise_harness::machine::{Beside, CacheLevel, Ceilings, Effort};
-use pointwise_harness::measure::{self, Session, Settings, Summary};
+use pointwise_harness::machine::{CacheLevel, Ceilings, Effort};
+use pointwise_harness::measure::{Session, Settings, measure_under_ceiling};
+use pointwise_harness::record::environment::{Environment, Watch};
 use pointwise_harness::record::{Record, Subject};
-use pointwise_harness::sidecar::{Environment, Watch};
+use pointwise_harness::timing::pool::pool;
+use pointwise_harness::timing::progress::Progress;
+use pointwise_harness::timing::stats::Summary;
 use pointwise_harness::verify::{Checker, Expected};
 use rayon::ThreadPool;
 use std::collections::BTreeMap;
@@ -22,34 +25,34 @@ use std::time::{Duration, Instant};
 /// The seed of the data that is timed.
 const SEED: u64 = 1;
 
-/// How a run is to go.
-pub(super) struct Run<'r> {
+/// A run over layers, with its settings.
+pub(super) struct LayerRun<'r> {
     pub(super) options: &'r Options,
     pub(super) field: &'r [&'r dyn Contender],
     pub(super) settings: Settings,
     pub(super) effort: Effort,
-    /// No case is begun after this long.
+    /// No case begins after this time.
     pub(super) limit: Option<Duration>,
     pub(super) interrupt: &'r Interrupt,
 }
 
-/// One row with what it is about.
+/// One row, with what was measured.
 pub(super) struct Measured {
-    /// Which problem of the run.
+    /// The number of the case in the run.
     pub(super) case: usize,
     pub(super) subject: Subject,
-    /// What was spent before the first run, where the contender tells.
+    /// The times of planning and packing, if the contender has them.
     pub(super) setup: Option<SetupTimes>,
     pub(super) record: Record,
 }
 
-/// What came of a run.
+/// The results of a run.
 pub(super) struct Results {
     pub(super) rows: Vec<Measured>,
-    /// What contenders computed wrongly, in words that name layer, kernel and element.
+    /// The wrong results, in words that name layer, kernel and element.
     pub(super) wrong: Vec<String>,
     pub(super) environment: Environment,
-    /// Cases begun, of how many.
+    /// The number of cases begun, and of all cases.
     pub(super) cases: (usize, usize),
 }
 
@@ -60,27 +63,27 @@ impl Results {
     }
 }
 
-/// What a case leaves: rows of contenders, refusals, wrong results.
-struct Case {
+/// The results of one case: rows, wrong results, and refusals with their reasons.
+struct CaseResults {
     rows: Vec<Measured>,
     wrong: Vec<String>,
     refused: Vec<(String, String)>,
 }
 
-impl Run<'_> {
-    /// Measures the problems one after another; `each` is given every record as soon as it is
-    /// there and may end the run by failing.
+impl LayerRun<'_> {
+    /// Measures the problems one after another. `each` gets every record as soon as it is measured. If
+    /// `each` fails, the run ends.
     pub(super) fn measure(
         &self,
         problems: &[Unique<'_>],
-        progress: &Progress,
+        progress: &ProgressBar,
         each: &mut dyn FnMut(&Record) -> Result<(), Failure>,
     ) -> Result<Results, Failure> {
         let threads = self.options.threads();
         if threads > cpus() {
             note(format_args!("{threads} threads on {} CPUs will wait for one another", cpus()));
         }
-        let pool = measure::pool(threads)?;
+        let pool = pool(threads)?;
         let caches = CacheLevel::detect();
         let start = Instant::now();
         let mut watch = Watch::start();
@@ -88,7 +91,7 @@ impl Run<'_> {
         let mut session = Session::new(self.settings.clone(), &caches, threads);
         let (mut rows, mut wrong, mut begun) = (Vec::new(), Vec::new(), 0);
         let mut refused: BTreeMap<(String, String), usize> = BTreeMap::new();
-        measure::Progress::begin(progress, "bench", problems.len() as u64);
+        progress.begin("bench", problems.len() as u64);
         for problem in problems {
             let late = self.limit.is_some_and(|limit| start.elapsed() > limit);
             if self.interrupt.asked() || late {
@@ -112,7 +115,7 @@ impl Run<'_> {
             watch.sample();
             progress.step();
         }
-        measure::Progress::end(progress);
+        progress.end();
         for ((contender, why), layers) in refused {
             let plural = if layers == 1 { "layer" } else { "layers" };
             note(format_args!("{contender} left out {layers} {plural}: {why}"));
@@ -121,16 +124,16 @@ impl Run<'_> {
         Ok(Results { rows, wrong, environment, cases: (begun, problems.len()) })
     }
 
-    /// One problem: every contender checked on it, then all timed in turns.
+    /// Measures one problem: every contender is checked, then all are timed in turns.
     fn case(
         &self,
         problem: &Unique<'_>,
         pool: &ThreadPool,
         session: &mut Session,
         ceilings: &mut Ceilings,
-        progress: &Progress,
-    ) -> Result<Case, Failure> {
-        let mut case = Case { rows: Vec::new(), wrong: Vec::new(), refused: Vec::new() };
+        progress: &ProgressBar,
+    ) -> Result<CaseResults, Failure> {
+        let mut case = CaseResults { rows: Vec::new(), wrong: Vec::new(), refused: Vec::new() };
         let checker = Checker::new(&problem.layer, SEED);
         let expected = checker.expected(Fill::Random).map_err(|refusal| Failure::Machine {
             what: "cannot make the data",
@@ -143,25 +146,16 @@ impl Run<'_> {
                     ready.push(prepared);
                     contenders.push(*contender);
                 }
-                Err(Unfit::Wrong(why)) => case.wrong.push(why),
-                Err(Unfit::Refused(refusal)) => {
+                Err(NotTimed::Wrong(why)) => case.wrong.push(why),
+                Err(NotTimed::Refused(refusal)) => {
                     let why = reason(&refusal).to_owned();
                     case.refused.push((contender.name().to_owned(), why));
                 }
             }
         }
-        // The last of the field, and no contender: the ceiling, at the clock rate of this case.
-        let beside = Beside::new(ceilings, self.options.threads(), self.options.isa);
-        ready.extend(beside.clone().map(|beside| Box::new(beside) as Box<dyn Prepared>));
-        let mut samples = pool.install(|| session.measure(&mut ready, progress));
-        ceilings.raise(pool);
-        let mut here = ceilings.clone();
-        if let Some(beside) = beside {
-            let summary = samples.pop().and_then(|samples| samples.ok()?.summary());
-            if let Some(summary) = summary {
-                here = here.at_most(self.options.threads(), beside.gflops(summary.median));
-            }
-        }
+        let cap = self.options.isa;
+        let (samples, here) =
+            measure_under_ceiling(session, &mut ready, ceilings, cap, pool, progress);
         for ((contender, prepared), samples) in contenders.iter().zip(&ready).zip(samples) {
             let summary = match samples {
                 Ok(samples) => samples.summary(),
@@ -182,15 +176,15 @@ impl Run<'_> {
         Ok(case)
     }
 
-    /// A contender bound to the data, whose result was found right.
+    /// Binds a contender to the data and checks its result.
     fn prepare<'c>(
         &self,
         contender: &'c dyn Contender,
         expected: &Expected,
         pool: &ThreadPool,
-    ) -> Result<Box<dyn Prepared + 'c>, Unfit> {
+    ) -> Result<Box<dyn Prepared + 'c>, NotTimed> {
         let case = expected.data().case(self.options.threads(), self.options.isa);
-        // Within the pool, for a contender may bind itself to the threads that it finds.
+        // It is prepared within the pool, because a contender may bind itself to the pool's threads.
         let mut prepared = pool.install(|| {
             let mut prepared = contender.prepare(&case)?;
             prepared.run()?;
@@ -200,7 +194,7 @@ impl Run<'_> {
         let output = prepared.output();
         expected
             .check(contender.name(), &prepared.kernel(), contender.exact(), &output)
-            .map_err(|mismatch| Unfit::Wrong(mismatch.to_string()))?;
+            .map_err(|mismatch| NotTimed::Wrong(mismatch.to_string()))?;
         Ok(prepared)
     }
 
@@ -228,15 +222,15 @@ impl Run<'_> {
     }
 }
 
-/// Why a contender does not take part in a case.
-enum Unfit {
+/// Why a contender is not timed on a case.
+enum NotTimed {
     Wrong(String),
     Refused(Refusal),
 }
 
-impl From<Refusal> for Unfit {
+impl From<Refusal> for NotTimed {
     fn from(refusal: Refusal) -> Self {
-        Unfit::Refused(refusal)
+        NotTimed::Refused(refusal)
     }
 }
 

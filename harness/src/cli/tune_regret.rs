@@ -1,51 +1,86 @@
-//! `pointwise tune --regret`: what the choices lose against the best that there was.
+//! `pointwise tune --regret`: what the choices lose against the best candidates.
 
 use super::failure::{Failure, Outcome};
 use super::interrupt;
 use super::output::{self, Output};
-use super::progress::Progress;
+use super::profiles::{load, pool, write};
+use super::progress::ProgressBar;
 use super::table::Table;
-use super::tune::{load, pool, write};
 use pointwise::{Layer, Layout, Measured, PlanOptions, Profile};
-use pointwise_harness::regret::{Case, Judged, Set, choices, judge, random_layers, summary};
+use pointwise_harness::regret::{Judged, RegretCase, Set, choices, judge, random_layers, summary};
+use pointwise_harness::timing::progress::Progress as _;
 use pointwise_harness::tune::{look_again, tune};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Largest random layer, multiply-adds: a hundredth of a second on a good core.
+/// The multiply-adds of the largest random layer: a hundredth of a second on a fast core.
 const MOST: u128 = 1_000_000_000;
-/// Seconds between two writes of what was measured.
+/// The time between two writes of what was measured, s.
 const WRITTEN: f64 = 5.0;
-/// A loss that `--again` looks at again.
+/// The regret above which `--again` measures again.
 const LOSSY: f64 = 1.05;
-/// How many of the worst are told.
+/// The number of worst layers that are shown.
 const WORST: usize = 5;
 
+/// The number of random layers, and their seed, unless others are asked for.
+const RANDOM: usize = 200;
+const SEED: u64 = 1;
+
 #[derive(clap::Args, Debug)]
-#[group(skip)] // those of `tune`, which takes these in, have the name
+#[group(skip)] // `tune` flattens these options into its own group
 pub(super) struct Args {
-    /// With `--regret`: this many random layers as well, that no tuning has seen
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    random: usize,
+    /// With `--regret`: this many random layers as well, that no tuning has seen [default: 200]
+    #[arg(long, value_name = "N")]
+    random: Option<usize>,
 
-    /// Seed of the random layers
-    #[arg(long, default_value_t = 1, value_name = "SEED")]
-    seed: u64,
+    /// With `--regret`: seed of the random layers [default: 1]
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
 
-    /// The profile that `--regret` checks, beside the model
+    /// With `--regret`: the profile that is checked, beside the model
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
 
-    /// What `--regret` measured is kept in FILE, and not measured again if it is there
+    /// With `--regret`: keep what is measured in FILE, and do not measure again what is there
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
 
-    /// Time the choices that lose more than 5% again, against the fastest few, and keep the shorter
-    /// times
+    /// With `--truth`: time the choices that lose more than 5% again, against the fastest few, and
+    /// keep the shorter times
     #[arg(long)]
     again: bool,
+}
+
+impl Args {
+    /// Refuses every option here, for `tune` without `--regret`.
+    pub(super) fn refuse_without_regret(&self) -> Result<(), Failure> {
+        let given = [
+            ("random", self.random.is_some()),
+            ("seed", self.seed.is_some()),
+            ("profile", self.profile.is_some()),
+            ("truth", self.truth.is_some()),
+            ("again", self.again),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((name, _)) => Err(Failure::Usage(format!(
+                "`tune` would ignore `--{name}`, which goes with `--regret`: add that, or leave it out"
+            ))),
+        }
+    }
+
+    /// Refuses `--again` without a file that holds earlier times.
+    pub(super) fn refuse_without_truth(&self) -> Result<(), Failure> {
+        match self.again && self.truth.is_none() {
+            false => Ok(()),
+            true => {
+                let why = "`--again` times again what `--truth FILE` holds: add that";
+                Err(Failure::Usage(why.to_owned()))
+            }
+        }
+    }
 }
 
 pub(super) fn run(
@@ -58,12 +93,12 @@ pub(super) fn run(
 ) -> Result<Outcome, Failure> {
     let begin = Instant::now();
     let profile = args.profile.as_deref().map(load).transpose()?.map(Arc::new);
-    let random = random_layers(args.seed, args.random, MOST);
+    let random = random_layers(args.seed.unwrap_or(SEED), args.random.unwrap_or(RANDOM), MOST);
     let mut cases = Vec::new();
     // One thread and two, unless a number is asked for.
     for threads in threads.map_or(vec![1, 2], |n| vec![n]) {
         for (set, layers) in [(Set::Random, &random[..]), (Set::Catalog, layers)] {
-            cases.extend(layers.iter().map(|layer| Case { set, layer: *layer, threads }));
+            cases.extend(layers.iter().map(|layer| RegretCase { set, layer: *layer, threads }));
         }
     }
     let mut truth = match args.truth.as_deref() {
@@ -71,11 +106,11 @@ pub(super) fn run(
         _ => Profile::new(),
     };
     if let Some(path) = &args.truth {
-        // One that cannot be written is known before anything is measured.
+        // A file that cannot be written is an error before anything is measured.
         write(path, &truth)?;
     }
     let interrupt = interrupt::install()?;
-    let progress = Progress::of("regret", cases.len());
+    let progress = ProgressBar::of("regret", cases.len());
     let mut judged = Vec::new();
     let (mut left, mut written) = (0, begin);
     let mut pools = Vec::new();
@@ -131,7 +166,7 @@ pub(super) fn run(
     interrupt.signal().map_or(Outcome::Fine, Outcome::Interrupted).printed(printed)
 }
 
-/// A row for each set, layout and number of threads, and one for all of a set.
+/// Prints a row for each set, layout and number of threads, and one for each whole set.
 fn table(judged: &[Judged], profile: bool, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::default()
         .text("layers")

@@ -1,19 +1,18 @@
-//! The results of a run on the terminal.
+//! The results of a run over layers on the terminal.
 
 use super::failure::Failure;
+use super::layer_run::{Measured, Results};
 use super::output::Output;
-use super::run::{Measured, Results};
+use super::rank_tables;
 use super::table::{Side, Table};
 use pointwise::Layout;
-use pointwise_harness::measure::stats::geometric_mean;
-use pointwise_harness::rank::{self, Field, Known};
+use pointwise_harness::rank::{self, Entrants, Known, OURS};
+use pointwise_harness::text::numbers::{count, time};
+use pointwise_harness::timing::stats::geometric_mean;
 use std::collections::BTreeSet;
 
-/// The contender that the others are compared with: the plan's choice.
-const OURS: &str = "pointwise";
-
-/// A row for each contender of each problem, the problem's text in full so that it can be pasted
-/// into `--layer`.
+/// Prints a row for each contender of each problem. The problem's text is whole, so that it can be
+/// pasted into `--layer`.
 pub(super) fn print(results: &Results, setup: bool, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::default()
         .column("name", Side::Left, 5)
@@ -32,13 +31,13 @@ pub(super) fn print(results: &Results, setup: bool, output: &mut Output) -> Resu
     for case in results.rows.chunk_by(|a, b| a.case == b.case) {
         let ours = of(case, OURS).map(|row| row.record.ns_median);
         let mut seen = BTreeSet::new();
-        // A problem that several networks share has a row for each of them; one is enough here.
+        // A problem that several networks share has a record for each of them, of which one is shown.
         for row in case.iter().filter(|row| seen.insert(row.subject.contender.as_str())) {
             let record = &row.record;
             let other = record.contender != OURS;
             let ratio = ours.filter(|_| other).map(|ours| record.ns_median / ours);
             let mut cells = vec![
-                name(case, row),
+                name_and_uses(case, row),
                 row.subject.layer.to_string(),
                 record.contender.clone(),
                 if record.kernel == record.contender {
@@ -68,40 +67,38 @@ fn of<'m>(case: &'m [Measured], contender: &str) -> Option<&'m Measured> {
     case.iter().find(|row| row.subject.contender == contender)
 }
 
-/// The name in the first network, and how many more have the problem.
-fn name(case: &[Measured], row: &Measured) -> String {
-    let uses = case.iter().filter(|r| r.subject.contender == row.subject.contender).count();
-    let more = if uses > 1 { format!(" +{}", uses - 1) } else { String::new() };
+/// The name of a row's layer; empty for a layer given by hand.
+fn name(row: &Measured) -> String {
     match row.subject.network.as_str() {
         "" => String::new(),
-        network => format!("{network}/{}{more}", row.subject.name),
+        network => format!("{network}/{}", row.subject.name),
     }
 }
 
-/// A time in the unit that leaves one to four digits before the point.
-pub(super) fn time(ns: f64) -> String {
-    match ns {
-        ..1e4 => format!("{ns:.0} ns"),
-        1e4..1e7 => format!("{:.1} µs", ns / 1e3),
-        1e7..1e9 => format!("{:.1} ms", ns / 1e6),
-        1e9..6e10 => format!("{:.1} s", ns / 1e9),
-        _ => format!("{:.0} min", ns / 6e10),
+/// The name in the first network, and the number of further networks that have the problem.
+fn name_and_uses(case: &[Measured], row: &Measured) -> String {
+    let uses = case.iter().filter(|r| r.subject.contender == row.subject.contender).count();
+    match (row.subject.network.is_empty(), uses) {
+        (true, _) => String::new(),
+        (false, 1) => name(row),
+        (false, uses) => format!("{} +{}", name(row), uses - 1),
     }
 }
 
-/// Who is fastest over all problems, where there are several.
+/// Prints the ranking over all problems, if there are several.
 pub(super) fn rank(results: &Results, known: &Known, output: &mut Output) -> Result<(), Failure> {
     if results.cases.0 < 2 {
         return Ok(());
     }
-    for ranking in rank::rank(&results.records(), known, Field::Contenders) {
-        output.line(format_args!("\n{}", rank::table(&ranking).trim_end()))?;
+    for ranking in rank::rank(&results.records(), known, Entrants::Contenders) {
+        output.line("")?;
+        rank_tables::print(&ranking, output)?;
     }
     Ok(())
 }
 
-/// A row for each problem: our speed, its share of the ceiling, and how many times as fast it is
-/// as each of the others; then the geometric means.
+/// Prints a row for each problem: our speed, its share of the ceiling, and our speed ÷ the speed of each
+/// other contender; then the geometric means.
 pub(super) fn compare(results: &Results, output: &mut Output) -> Result<(), Failure> {
     let mut others: Vec<&str> = Vec::new();
     for row in &results.rows {
@@ -110,7 +107,7 @@ pub(super) fn compare(results: &Results, output: &mut Output) -> Result<(), Fail
             others.push(name);
         }
     }
-    // What nobody would use comes last.
+    // Naive loops come last, because nobody would use them.
     others.sort_by_key(|name| *name == "naive");
     for layout in [Layout::Nhwc, Layout::Nchw] {
         let rows: Vec<&Measured> =
@@ -136,7 +133,7 @@ pub(super) fn compare(results: &Results, output: &mut Output) -> Result<(), Fail
             speeds.push(record.gflops);
             shares.push(record.fraction_of_ceiling);
             let mut cells = vec![
-                label(ours),
+                name(ours),
                 ours.subject.layer.to_string(),
                 record.kernel.clone(),
                 time(record.ns_median),
@@ -168,20 +165,12 @@ pub(super) fn compare(results: &Results, output: &mut Output) -> Result<(), Fail
         output.line("")?;
     }
     if let Some(row) = results.rows.first() {
-        let threads = row.record.threads;
         output.line(format_args!(
             "%ceiling is the share of the FMA rate that this run has measured, {:.1} GFLOP/s on \
-             {threads} {}; × says how many times as fast as the other it is.",
+             {}; × says how many times as fast as the other it is.",
             row.record.ceiling_gflops,
-            if threads == 1 { "thread" } else { "threads" },
+            count(row.record.threads, "thread"),
         ))?;
     }
     Ok(())
-}
-
-fn label(row: &Measured) -> String {
-    match row.subject.network.as_str() {
-        "" => String::new(),
-        network => format!("{network}/{}", row.subject.name),
-    }
 }
