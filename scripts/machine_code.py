@@ -54,6 +54,26 @@ class Loop:
     body: list[Instruction]
 
 
+def returns(body: list[Instruction]) -> bool:
+    """Whether control that enters at the first instruction can reach the last without leaving: else a
+    block was only laid out behind the code that it goes on to, and nothing is repeated."""
+    reached, known = [0], {0}
+    at = {i.address: index for index, i in enumerate(body)}
+    while reached:
+        index = reached.pop()
+        if index == len(body) - 1:
+            return True
+        i = body[index]
+        ahead = [at[i.target]] if i.target in at else []
+        if not re.fullmatch(r"jmp|ret|retq|b|br", i.mnemonic):
+            ahead.append(index + 1)
+        for index in ahead:
+            if index not in known:
+                known.add(index)
+                reached.append(index)
+    return False
+
+
 @dataclass
 class Function:
     """One function of the library."""
@@ -73,7 +93,8 @@ class Function:
             inner = any(start < s and e <= end for s, e in ends.items() if s != start)
             if not inner:
                 body = [i for i in self.instructions if start <= i.address <= end]
-                loops.append(Loop(body))
+                if returns(body):
+                    loops.append(Loop(body))
         return loops
 
     def keeps_frame_pointer(self) -> bool:

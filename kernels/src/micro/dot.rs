@@ -30,6 +30,12 @@ pub(crate) trait Dot<T: Tiled>: Vector {
     /// `LANES / 2` sums are readable at `from`.
     unsafe fn shared_sums(self, from: *const T::Sum) -> Self::Sums;
 
+    /// What stands for a vector's operands until they are loaded.
+    fn no_lanes(self) -> Self::Lanes;
+
+    /// What stands for a broadcast operand until it is loaded.
+    fn no_value(self) -> Self::Value;
+
     /// One step's operands of a vector.
     ///
     /// # Safety

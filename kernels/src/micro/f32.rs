@@ -97,6 +97,16 @@ impl<S: Vector> Dot<F32> for S {
     }
 
     #[inline(always)]
+    fn no_lanes(self) -> S::f32s {
+        self.splat_f32s(0.0)
+    }
+
+    #[inline(always)]
+    fn no_value(self) -> S::f32s {
+        self.splat_f32s(0.0)
+    }
+
+    #[inline(always)]
     unsafe fn lanes(self, from: *const f32) -> S::f32s {
         // SAFETY: by contract.
         unsafe { load::<S>(from) }

@@ -64,7 +64,7 @@ pub(crate) struct Tile<T: Tiled> {
     pub(crate) store: Store,
     /// What each sum goes through last.
     pub(crate) finish: T::Finish,
-    pub(crate) ahead: Ahead<T>,
+    pub(crate) ahead: Ahead,
     /// Steps at the end that the two halves of the rows do one after the other, so that the first
     /// half's stores go out during the steps of the second. Only tiles that are compiled so and
     /// store whole vectors look at it.
@@ -74,13 +74,14 @@ pub(crate) struct Tile<T: Tiled> {
 /// What a tile asks the caches for while it computes. The addresses may be any: nothing is read
 /// there.
 #[derive(Clone, Copy)]
-pub(crate) struct Ahead<T: Tiled> {
+pub(crate) struct Ahead {
     /// Distance from the vectors that a step reads to those that it asks for.
     pub(crate) lanes: usize,
-    /// What the first step asks for beside its vectors.
-    pub(crate) next: *const T::Broadcast,
-    /// Between what one step and the next ask for there.
-    pub(crate) step: usize,
+    /// Distance from the first broadcast value to what the first step asks for beside its vectors.
+    /// It may be negative, as a number that wraps around. Each further step asks as much further as
+    /// it reads further; in the `ROWS` form, whose rows follow one another, as many values further
+    /// as the tile has rows.
+    pub(crate) next: usize,
 }
 
 /// Where the `M` broadcast values of a step lie. A number, since stable Rust has no enumerations

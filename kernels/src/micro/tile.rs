@@ -140,7 +140,7 @@ unsafe fn compute<
             }
         }
     }
-    let mut at = Step { a: t.a, b: t.b, next: t.ahead.next };
+    let mut at = Step { a: t.a, b: t.b, next: t.a.wrapping_add(t.ahead.next) };
     let ahead = ASKS.then_some(t.ahead);
     let staggered = STAGGERS && t.store == Store::Whole;
     let split = const { M.div_ceil(2) };
@@ -196,7 +196,7 @@ unsafe fn compute<
 struct Step<T: Tiled> {
     a: *const T::Broadcast,
     b: *const T::Lane,
-    /// What is asked for ahead of `a`.
+    /// What is asked for ahead of `a` in the `ROWS` form.
     next: *const T::Broadcast,
 }
 
@@ -228,13 +228,12 @@ impl<T: Tiled> Step<T> {
         rows: Range<usize>,
         acc: &mut [[S::Sums; V]; M],
         pairs: &mut [S::Sums; M],
-        ahead: Option<Ahead<T>>,
+        ahead: Option<Ahead>,
     ) {
         // Elements of a vector of the other operand.
         let lanes = <S as Dot<T>>::LANES * T::DEPTH;
         let own = V - usize::from(SHARED);
-        // SAFETY: the first vector of this step, at least half of which is readable.
-        let mut vectors = unsafe { [simd.shared_lanes(self.b); V] };
+        let mut vectors = [simd.no_lanes(); V];
         for (v, loaded) in vectors.iter_mut().enumerate() {
             // SAFETY: within the readable elements of this step.
             *loaded = unsafe {
@@ -248,11 +247,14 @@ impl<T: Tiled> Step<T> {
             }
         }
         if let Some(ahead) = ahead {
-            simd.prefetch(self.next.cast());
-            self.next = self.next.wrapping_add(ahead.step);
+            if FORM == ROWS {
+                simd.prefetch(self.next.cast());
+                self.next = self.next.wrapping_add(M * T::DEPTH);
+            } else {
+                simd.prefetch(self.a.wrapping_add(ahead.next).cast());
+            }
         }
-        // SAFETY: value 0 of this step, readable by contract.
-        let mut even = unsafe { simd.broadcast(self.a) };
+        let mut even = simd.no_value();
         for i in rows {
             let at = if FORM == LINE { i * T::DEPTH } else { i * t.a_row };
             // SAFETY: value `i` of this step, readable by contract.

@@ -4,13 +4,13 @@
 //! Weights are asked for some steps ahead by the first tile of a panel: they stream by at a few
 //! bytes a cycle, too slowly for hardware prefetchers to run far enough ahead. Pixels are asked for
 //! a tile ahead by the first panel: they are read in as many streams as there are rows, or each step
-//! in a plane of its own. A tile that finds either near asks for what it reads now, which costs
+//! in a plane of its own. A tile whose operands are near asks for what it reads now, which costs
 //! nothing that can be measured.
 
 use crate::cpu::Tuning;
-use crate::micro::operands::{Ahead, Form, ROWS, Tiled};
+use crate::micro::operands::{Ahead, Form, ROWS};
 
-/// What is known of a tile when it is about to run.
+/// What is known of a tile's operands when the tile is about to run.
 #[derive(Clone, Copy)]
 pub(super) struct Nearness {
     /// Whether its weights may come from further away than L2: no tile has read them just before.
@@ -19,40 +19,31 @@ pub(super) struct Nearness {
     pub(super) fresh_pixels: bool,
 }
 
-/// For a tile whose pixels are broadcast: `m` pixels from `x` on, `pixel` apart, the next tile's from
-/// `next` on; weights `b_step` apart from step to step; `next_step` between the steps of the pixels
-/// where these do not lie in rows.
-pub(super) fn of_broadcast_pixels<T: Tiled>(
+/// For a tile whose pixels are broadcast: `pixels` of them, `pitch` apart, and weights `width` apart
+/// from step to step. The next tile's pixels follow the tile's own.
+pub(super) fn of_broadcast_pixels(
     near: Nearness,
     tuning: &Tuning,
     form: Form,
-    x: *const T::Broadcast,
-    next: *const T::Broadcast,
-    [m, pixel, x_step, b_step]: [usize; 4],
-) -> Ahead<T> {
-    let lanes = if near.fresh_weights { tuning.ask_steps * b_step } else { 0 };
-    let from = if near.fresh_pixels { next } else { x };
-    if form == ROWS {
-        // The rows follow one another, so each step asks for as much of them as it has pixels.
-        return Ahead { lanes, next: from, step: m };
-    }
-    // The cache line of the last of the next pixels also has the first, or these reach it.
-    let last = if near.fresh_pixels { (m - 1).wrapping_mul(pixel) } else { 0 };
-    Ahead { lanes, next: from.wrapping_add(last), step: x_step }
+    [pixels, pitch, width]: [usize; 3],
+) -> Ahead {
+    let lanes = if near.fresh_weights { tuning.ask_steps * width } else { 0 };
+    // Where the next pixels do not lie in rows, the cache line of the last of them also has the
+    // first, or those before it reach the first.
+    let far = if form == ROWS { pixels } else { 2 * pixels - 1 };
+    Ahead { lanes, next: if near.fresh_pixels { far.wrapping_mul(pitch) } else { 0 } }
 }
 
-/// For a tile whose weights are broadcast: weights from `a` on, `a_step` apart from step to step;
-/// pixels in lanes, `width` of them.
-pub(super) fn of_broadcast_weights<T: Tiled>(
+/// For a tile whose weights are broadcast, `panel` of them apart from step to step, and `width`
+/// elements of pixels in lanes.
+pub(super) fn of_broadcast_weights(
     near: Nearness,
     tuning: &Tuning,
-    a: *const T::Broadcast,
-    a_step: usize,
+    panel: usize,
     width: usize,
-) -> Ahead<T> {
+    element: usize,
+) -> Ahead {
     // One cache line further than the next tile's first pixels, which may begin within a line.
-    let line = 64 / size_of::<T::Lane>();
-    let lanes = if near.fresh_pixels { width + line - 1 } else { 0 };
-    let weights = if near.fresh_weights { tuning.ask_steps * a_step } else { 0 };
-    Ahead { lanes, next: a.wrapping_add(weights), step: a_step }
+    let lanes = if near.fresh_pixels { width + 64 / element - 1 } else { 0 };
+    Ahead { lanes, next: if near.fresh_weights { tuning.ask_steps * panel } else { 0 } }
 }

@@ -213,8 +213,7 @@ impl<A: Executed> Run<'_, A> {
         x: Source<A::Input>,
         Target { y, residual }: Target<A::Output>,
     ) -> Tile<A::OutputsInLanes> {
-        let next = x.start.wrapping_add(kind.rows.wrapping_mul(x.pixel));
-        let sizes = [kind.rows, x.pixel, x.channel, c.width];
+        let sizes = [kind.rows, x.pixel, c.width];
         Tile {
             depth: c.depth,
             a: x.start,
@@ -231,7 +230,7 @@ impl<A: Executed> Run<'_, A> {
             lanes: kind.lanes,
             store: kind.store,
             finish: c.finish,
-            ahead: of_broadcast_pixels(near, &self.tuning, kind.form, x.start, next, sizes),
+            ahead: of_broadcast_pixels(near, &self.tuning, kind.form, sizes),
             staggered: self.tuning.stagger_steps,
         }
     }
@@ -250,6 +249,7 @@ impl<A: Executed> Run<'_, A> {
         let worth_asking = c.outputs >= self.tuning.ask_outputs;
         let near = Nearness { fresh_pixels: near.fresh_pixels && worth_asking, ..near };
         let width = kind.vectors * self.cut.kernel.isa().lanes();
+        let element = size_of::<A::Input>();
         Tile {
             depth: c.depth,
             a: c.weights,
@@ -266,7 +266,7 @@ impl<A: Executed> Run<'_, A> {
             lanes: kind.lanes,
             store: kind.store,
             finish: c.finish,
-            ahead: of_broadcast_weights(near, &self.tuning, c.weights, c.width, width),
+            ahead: of_broadcast_weights(near, &self.tuning, c.width, width, element),
             staggered: self.tuning.stagger_steps,
         }
     }
