@@ -1,12 +1,12 @@
 //! Record files: no bytes make the reader panic, what it takes it writes and reads again the
-//! same, and whatever it takes can be ranked, tabulated, exported and made a page of.
+//! same, and whatever it takes can be ranked, exported and made a page of.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use pointwise_harness::export::{Format, export};
-use pointwise_harness::rank::{self, Field, Known, rank};
-use pointwise_harness::record::{parse, table};
-use pointwise_harness::report::{Report, Run};
+use pointwise_harness::rank::{Entrants, Known, rank};
+use pointwise_harness::record::parse;
+use pointwise_harness::report::{Report, ReportRun};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -27,19 +27,18 @@ fuzz_target!(|bytes: &[u8]| {
         again.push(b'\n');
     }
     assert_eq!(parse(Path::new("again"), &again).expect("what is written can be read"), records);
-    for field in [Field::Contenders, Field::Kernels] {
-        for ranking in rank(&records, &KNOWN, field) {
-            rank::table(&ranking);
+    for entrants in [Entrants::Contenders, Entrants::Kernels] {
+        for ranking in rank(&records, &KNOWN, entrants) {
+            serde_json::to_string(&ranking).expect("figures are finite");
         }
     }
-    table(&records);
     for format in Format::ALL {
         if let Err(error) = export(&records, format) {
             assert!(!error.to_string().is_empty());
         }
     }
     let name = "run.jsonl".to_owned();
-    let run = Run { name, environment: serde_json::Value::Null, records };
+    let run = ReportRun { name, environment: None, records };
     let report = Report::new(vec![run], KNOWN.clone()).expect("records of one machine");
     report.page().expect("a page");
     for figure in report.figures() {

@@ -13,29 +13,14 @@ use std::fmt;
 use std::sync::OnceLock;
 
 /// Why a contender does not pass on a layer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum CheckFailure {
     /// It computed something else than the reference.
+    #[error("{0}")]
     Mismatch(Box<Mismatch>),
     /// It refused to compute.
-    Refused(Refusal),
-}
-
-impl fmt::Display for CheckFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CheckFailure::Mismatch(mismatch) => mismatch.fmt(f),
-            CheckFailure::Refused(refusal) => refusal.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for CheckFailure {}
-
-impl From<Refusal> for CheckFailure {
-    fn from(refusal: Refusal) -> Self {
-        CheckFailure::Refused(refusal)
-    }
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 /// The first wrong output, and the number of wrong outputs.

@@ -3,16 +3,16 @@
 use super::entry::Entry;
 use super::parse;
 use crate::text::one_line::OneLine;
-use core::fmt;
 use pointwise::Layer;
 use regex::Regex;
 use std::collections::HashSet;
 
 /// Why nothing was selected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilterError {
     /// The pattern is not a regular expression.
+    #[error("{what} `{}` is not a regular expression: {}", OneLine(pattern), OneLine(why))]
     BadPattern {
         /// The kind of thing that it selects: `network`, `layer` and so on.
         what: &'static str,
@@ -22,6 +22,7 @@ pub enum FilterError {
         why: String,
     },
     /// The pattern matches nothing.
+    #[error("no {what} matches `{}`{}", OneLine(pattern), OneLine(near_it(near)))]
     NoMatch {
         /// The kind of thing that it selects.
         what: &'static str,
@@ -31,6 +32,11 @@ pub enum FilterError {
         near: Vec<String>,
     },
     /// The pattern matches nothing. It looks like a layer's text form but is not a valid one.
+    #[error(
+        "no layer of the catalog matches `{}`, nor is it one: {}",
+        OneLine(pattern),
+        OneLine(why)
+    )]
     BadLayer {
         /// The pattern.
         pattern: String,
@@ -39,30 +45,10 @@ pub enum FilterError {
     },
 }
 
-impl fmt::Display for FilterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let own = OneLine::<&str>;
-        match self {
-            FilterError::BadPattern { what, pattern, why } => {
-                let (pattern, why) = (own(pattern), own(why));
-                write!(f, "{what} `{pattern}` is not a regular expression: {why}")
-            }
-            FilterError::NoMatch { what, pattern, near } if near.is_empty() => {
-                write!(f, "no {what} matches `{}`", own(pattern))
-            }
-            FilterError::NoMatch { what, pattern, near } => {
-                let near = near.join(", ");
-                write!(f, "no {what} matches `{}`; near it: {}", own(pattern), own(&near))
-            }
-            FilterError::BadLayer { pattern, why } => {
-                let (pattern, why) = (own(pattern), own(why));
-                write!(f, "no layer of the catalog matches `{pattern}`, nor is it one: {why}")
-            }
-        }
-    }
+/// `; near it: a, b`, or nothing without near names.
+fn near_it(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(", ")) }
 }
-
-impl core::error::Error for FilterError {}
 
 /// A regular expression that matches anywhere in a name.
 ///

@@ -2,16 +2,16 @@
 
 use super::entry::Entry;
 use crate::text::one_line::OneLine;
-use core::fmt;
 use pointwise::Layer;
 use std::collections::HashMap;
 use std::path::Path;
 
 /// Why a file of layers was refused as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
     /// The file could not be read.
+    #[error("can't read layers from {}: {why}", OneLine(file))]
     Read {
         /// Its path.
         file: String,
@@ -19,11 +19,13 @@ pub enum CatalogError {
         why: String,
     },
     /// The file holds no layer.
+    #[error("{} holds no layer; {EXPECTED}", OneLine(file))]
     Empty {
         /// Its name.
         file: String,
     },
     /// A line is wrong.
+    #[error("{}:{line}: {}", OneLine(file), OneLine(problem))]
     Line {
         /// The file's name.
         file: String,
@@ -35,25 +37,29 @@ pub enum CatalogError {
 }
 
 /// What is wrong with a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
     /// It does not have one, three or four columns.
+    #[error("{found} columns; {EXPECTED}")]
     Columns {
         /// How many it has.
         found: usize,
     },
     /// The multiplicity is not a number from 1 up.
+    #[error("the multiplicity `{given}` is not a whole number from 1 up; {EXPECTED}")]
     Count {
         /// The text in its place.
         given: String,
     },
     /// The fourth column is not `head`.
+    #[error("`{given}` after the layer; only `head` can stand there")]
     Mark {
         /// The text in its place.
         given: String,
     },
     /// The layer can't be read, or [`Layer::check`] refuses it.
+    #[error("{}{why}", quoted_unless_in(given, why))]
     Layer {
         /// The text in its place.
         given: String,
@@ -61,6 +67,9 @@ pub enum LineError {
         why: String,
     },
     /// An earlier line has the same name.
+    #[error(
+        "line {first} is already named `{name}`; raise its multiplicity or choose another name"
+    )]
     NameTaken {
         /// The name.
         name: String,
@@ -69,52 +78,13 @@ pub enum LineError {
     },
 }
 
-impl fmt::Display for CatalogError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CatalogError::Read { file, why } => {
-                write!(f, "can't read layers from {}: {why}", OneLine(file))
-            }
-            CatalogError::Empty { file } => {
-                write!(f, "{} holds no layer; {}", OneLine(file), LineError::EXPECTED)
-            }
-            CatalogError::Line { file, line, problem } => {
-                write!(f, "{}:{line}: {}", OneLine(file), OneLine(problem))
-            }
-        }
-    }
+/// `` `given`: ``, or nothing where the reason quotes the text itself, as errors about a text do.
+fn quoted_unless_in(given: &str, why: &str) -> String {
+    if why.contains(given) { String::new() } else { format!("`{given}`: ") }
 }
 
-impl core::error::Error for CatalogError {}
-
-impl LineError {
-    const EXPECTED: &'static str = "a line is `COUNT NAME LAYER`, `COUNT NAME LAYER head` or \
-                                    `LAYER`, such as `3 conv2_x.1x1b c64h56w56k256/bias+relu`";
-}
-
-impl fmt::Display for LineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LineError::Columns { found } => write!(f, "{found} columns; {}", Self::EXPECTED),
-            LineError::Count { given } => write!(
-                f,
-                "the multiplicity `{given}` is not a whole number from 1 up; {}",
-                Self::EXPECTED
-            ),
-            LineError::Mark { given } => {
-                write!(f, "`{given}` after the layer; only `head` can stand there")
-            }
-            // Errors about the text of a layer quote the text already.
-            LineError::Layer { given, why } if why.contains(given) => write!(f, "{why}"),
-            LineError::Layer { given, why } => write!(f, "`{given}`: {why}"),
-            LineError::NameTaken { name, first } => write!(
-                f,
-                "line {first} is already named `{name}`; raise its multiplicity or choose another \
-                 name"
-            ),
-        }
-    }
-}
+const EXPECTED: &str = "a line is `COUNT NAME LAYER`, `COUNT NAME LAYER head` or `LAYER`, such as \
+                        `3 conv2_x.1x1b c64h56w56k256/bias+relu`";
 
 /// Reads layers from text, one a line.
 ///

@@ -13,18 +13,6 @@ pub struct Unique<'a> {
     pub uses: Vec<&'a Entry>,
 }
 
-impl Unique<'_> {
-    /// `network/name` of its first use, or the layer's text form if it was given by hand.
-    pub fn name(&self) -> String {
-        let first = self.uses[0];
-        if first.network.is_empty() {
-            first.name.clone()
-        } else {
-            format!("{}/{}", first.network, first.name)
-        }
-    }
-}
-
 /// The different problems among `entries`, each once, in the order of first use. Layers with the
 /// same text form are the same problem, so the epilogue counts.
 pub fn unique<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Unique<'a>> {
@@ -52,10 +40,10 @@ mod tests {
         let text = "c8h4w4k8/bias\n2 b c8h4w4k8\n3 c nhwc/n1c8h4w4k8/bias";
         let entries = parse("net", text).unwrap();
         let problems = unique(&entries);
-        let uses: Vec<(String, usize)> =
-            problems.iter().map(|p| (p.name(), p.uses.iter().map(|e| e.count).sum())).collect();
-        let first = "net/nhwc/n1c8h4w4k8/bias".to_owned();
-        assert_eq!(uses, [(first, 4), ("net/b".to_owned(), 2)]);
+        let count = |problem: &Unique<'_>| problem.uses.iter().map(|entry| entry.count).sum();
+        let uses: Vec<(&str, usize)> =
+            problems.iter().map(|p| (p.uses[0].name.as_str(), count(p))).collect();
+        assert_eq!(uses, [("nhwc/n1c8h4w4k8/bias", 4), ("b", 2)]);
 
         let all = unique(catalog());
         let texts: HashSet<String> = all.iter().map(|p| p.layer.to_string()).collect();

@@ -8,7 +8,7 @@ use super::files;
 use super::interrupt;
 use super::layer_run::LayerRun;
 use super::layer_tables;
-use super::options::Options;
+use super::options::{self, Options};
 use super::output::{Output, note};
 use super::progress::ProgressBar;
 use super::record_file::Rows;
@@ -74,9 +74,9 @@ pub(super) struct Args {
 
 impl Args {
     /// The command, and the shared options that it takes.
-    pub(super) fn takes(&self) -> (&'static str, &'static [&'static str]) {
+    pub(super) fn takes(&self) -> (&'static str, &'static str) {
         match (self.pass, self.siblings) {
-            (false, false) => ("bench", TAKES),
+            (false, false) => ("bench", options::MEASURING),
             (true, _) => ("bench --pass", bench_pass::TAKES),
             (_, true) => ("bench --siblings", bench_pass::TAKES),
         }
@@ -86,21 +86,6 @@ impl Args {
         if self.quick { Effort::Quick } else { Effort::Thorough }
     }
 }
-
-const TAKES: &[&str] = &[
-    "network",
-    "layer",
-    "kernel",
-    "contender",
-    "layout",
-    "shuffle",
-    "layers",
-    "threads",
-    "cache",
-    "isa",
-    "peers",
-    "json",
-];
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     if args.pass || args.siblings {

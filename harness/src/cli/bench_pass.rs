@@ -40,21 +40,8 @@ pub(super) struct Asked<'a> {
 }
 
 /// The shared options that passes take.
-pub(super) const TAKES: &[&str] = &[
-    "network",
-    "layer",
-    "kernel",
-    "contender",
-    "layout",
-    "shuffle",
-    "layers",
-    "threads",
-    "cache",
-    "isa",
-    "sharing",
-    "peers",
-    "json",
-];
+pub(super) const TAKES: &str =
+    "network layer kernel contender layout shuffle layers threads cache isa sharing peers json";
 
 pub(super) fn run(
     asked: &Asked<'_>,

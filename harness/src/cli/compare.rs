@@ -44,10 +44,6 @@ pub(super) struct Args {
     other_cpu: bool,
 }
 
-/// The shared options that this command takes.
-pub(super) const TAKES: &[&str] =
-    &["network", "layer", "kernel", "contender", "layout", "layers", "threads", "cache", "json"];
-
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let one = |path: &PathBuf| files::records(std::slice::from_ref(path), options);
     let (mut a, mut b) = (one(&args.a)?, one(&args.b)?);

@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 /// The shared options that this command takes.
-pub(super) const TAKES: &[&str] = &["threads", "json"];
+pub(super) const TAKES: &str = "threads json";
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let progress = ProgressBar::default();

@@ -34,8 +34,7 @@ fn format(text: &str) -> Result<Format, String> {
 }
 
 /// The shared options that this command takes.
-pub(super) const TAKES: &[&str] =
-    &["network", "layer", "kernel", "contender", "layout", "threads", "cache"];
+pub(super) const TAKES: &str = "network layer kernel contender layout threads cache";
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let files = files::records(&args.files, options)?;

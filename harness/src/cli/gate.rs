@@ -80,22 +80,6 @@ pub(super) struct Args {
     seed: u64,
 }
 
-/// The shared options that this command takes.
-pub(super) const TAKES: &[&str] = &[
-    "network",
-    "layer",
-    "kernel",
-    "contender",
-    "layout",
-    "shuffle",
-    "layers",
-    "threads",
-    "cache",
-    "isa",
-    "peers",
-    "json",
-];
-
 /// The layers that are measured without a filter: one with long sums, one with few outputs, one with
 /// few channels, and one that ends a block. Each takes milliseconds at most.
 const PRESET: [(&str, &str); 4] = [

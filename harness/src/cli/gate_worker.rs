@@ -12,7 +12,7 @@ use pointwise_harness::timing::pool::pool;
 pub(super) struct Args {}
 
 /// The shared options that this command takes. Gates of other commits give it `--threads` and `--isa`.
-pub(super) const TAKES: &[&str] = &["threads", "isa", "peers"];
+pub(super) const TAKES: &str = "threads isa peers";
 
 pub(super) fn run(options: &Options) -> Result<Outcome, Failure> {
     let all = contender::all(&contender::Options {

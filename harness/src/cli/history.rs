@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Outcome};
 use super::files::{self, RecordFile};
-use super::options::Options;
+use super::options::{self, Options};
 use super::output::{Output, note};
 use super::table::{Side, Table};
 use pointwise_harness::history::{Course, DatedRun, courses, order};
@@ -38,11 +38,11 @@ pub(super) struct Args {
 
 impl Args {
     /// The command, and the shared options that it takes.
-    pub(super) fn takes(&self) -> (&'static str, &'static [&'static str]) {
+    pub(super) fn takes(&self) -> (&'static str, &'static str) {
         match self.add {
             // Files are kept whole, whatever the filters.
-            true => ("history --add", &["json"]),
-            false => ("history", TAKES),
+            true => ("history --add", "json"),
+            false => ("history", options::RECORDS),
         }
     }
 
@@ -51,9 +51,6 @@ impl Args {
         self.reports.as_deref().unwrap_or(Path::new("reports"))
     }
 }
-
-const TAKES: &[&str] =
-    &["network", "layer", "kernel", "contender", "layout", "layers", "threads", "cache", "json"];
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     if args.add {

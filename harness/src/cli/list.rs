@@ -35,16 +35,12 @@ enum What {
 
 impl Args {
     /// The command, and the shared options that it takes.
-    pub(super) fn takes(&self) -> (&'static str, &'static [&'static str]) {
+    pub(super) fn takes(&self) -> (&'static str, &'static str) {
         match self.what {
-            What::Kernels => ("list kernels", &["kernel", "isa", "json"]),
-            What::Networks => ("list networks", &["network", "layer", "layers", "json"]),
-            What::Layers => {
-                ("list layers", &["network", "layer", "layout", "shuffle", "layers", "json"])
-            }
-            What::Contenders => {
-                ("list contenders", &["kernel", "contender", "isa", "peers", "json"])
-            }
+            What::Kernels => ("list kernels", "kernel isa json"),
+            What::Networks => ("list networks", "network layer layers json"),
+            What::Layers => ("list layers", "network layer layout shuffle layers json"),
+            What::Contenders => ("list contenders", "kernel contender isa peers json"),
         }
     }
 }

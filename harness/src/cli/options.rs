@@ -89,6 +89,13 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
+/// The names of the shared options that commands on record files take.
+pub(crate) const RECORDS: &str = "network layer kernel contender layout layers threads cache json";
+
+/// The names of the shared options that commands which measure contenders take.
+pub(crate) const MEASURING: &str =
+    "network layer kernel contender layout shuffle layers threads cache isa peers json";
+
 impl Options {
     /// Takes the cap of the ISA from the environment if no option gives it, as the library does. The
     /// same cap must hold for plans and for the listing of kernels.
@@ -104,11 +111,11 @@ impl Options {
     }
 
     /// Refuses the shared options that `command` would ignore: those that were given and are not among
-    /// `taken`, the names of the options that it takes.
+    /// `taken`, the names of the options that it takes, with blanks between them.
     ///
     /// # Errors
     /// [`Failure::Usage`], which names the first such option.
-    pub(crate) fn expect_only(&self, command: &str, taken: &[&str]) -> Result<(), Failure> {
+    pub(crate) fn expect_only(&self, command: &str, taken: &str) -> Result<(), Failure> {
         let given = [
             ("network", !self.network.is_empty()),
             ("layer", !self.layer.is_empty()),
@@ -124,7 +131,8 @@ impl Options {
             ("peers", self.peers.is_some()),
             ("json", self.json),
         ];
-        match given.into_iter().find(|(name, given)| *given && !taken.contains(name)) {
+        let takes = |name: &str| taken.split(' ').any(|taken| taken == name);
+        match given.into_iter().find(|(name, given)| *given && !takes(name)) {
             None => Ok(()),
             Some((name, _)) => {
                 Err(Failure::Usage(format!("`{command}` would ignore `--{name}`: leave it out")))

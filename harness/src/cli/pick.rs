@@ -44,14 +44,11 @@ pub(super) struct Args {
 
 impl Args {
     /// The command, and the shared options that it takes.
-    pub(super) fn takes(&self) -> (&'static str, &'static [&'static str]) {
+    pub(super) fn takes(&self) -> (&'static str, &'static str) {
         match self.text {
             // The layer is given whole, so that there is nothing to filter.
-            Some(_) => ("pick LAYER", &["threads", "isa", "json"]),
-            None => (
-                "pick",
-                &["network", "layer", "layout", "shuffle", "layers", "threads", "isa", "json"],
-            ),
+            Some(_) => ("pick LAYER", "threads isa json"),
+            None => ("pick", "network layer layout shuffle layers threads isa json"),
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Args {
 }
 
 /// The shared options that this command takes.
-pub(super) const TAKES: &[&str] = &["kernel", "isa", "json"];
+pub(super) const TAKES: &str = "kernel isa json";
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let predictions = Predictions::built_in();

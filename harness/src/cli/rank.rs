@@ -33,10 +33,6 @@ pub(super) struct Args {
     kernels: bool,
 }
 
-/// The shared options that this command takes.
-pub(super) const TAKES: &[&str] =
-    &["network", "layer", "kernel", "contender", "layout", "layers", "threads", "cache", "json"];
-
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let files = files::records(&args.files, options)?;
     let known = files::known(options)?;

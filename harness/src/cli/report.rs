@@ -6,7 +6,7 @@ use super::options::Options;
 use super::output::{Output, note};
 use pointwise_harness::record::environment;
 use pointwise_harness::report::{Report, ReportRun};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// Make a page that works without a network, and SVG figures, of record files
@@ -27,10 +27,6 @@ pub(super) struct Args {
     #[arg(short = 'o', long = "output", value_name = "DIR")]
     folder: Option<PathBuf>,
 }
-
-/// The shared options that this command takes.
-pub(super) const TAKES: &[&str] =
-    &["network", "layer", "kernel", "contender", "layout", "layers", "threads", "cache", "json"];
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let runs = files::records(&args.files, options)?;
@@ -68,7 +64,7 @@ pub(super) fn make(runs: Vec<RecordFile>, options: &Options) -> Result<Report, F
         .into_iter()
         .map(|run| ReportRun {
             name: run.path.display().to_string(),
-            environment: serde_json::to_value(&run.environment).unwrap_or(Value::Null),
+            environment: run.environment,
             records: run.records,
         })
         .collect();

@@ -32,22 +32,6 @@ const LAYERS: usize = 12;
 const VERIFY: Duration = Duration::from_secs(15);
 const BENCH: Duration = Duration::from_secs(40);
 
-/// The shared options that the tour takes.
-pub(super) const TAKES: &[&str] = &[
-    "network",
-    "layer",
-    "kernel",
-    "contender",
-    "layout",
-    "shuffle",
-    "layers",
-    "threads",
-    "cache",
-    "isa",
-    "peers",
-    "json",
-];
-
 pub(super) fn run(options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     options.refuse_passes()?;
     let mut options = options.clone();

@@ -55,8 +55,7 @@ pub(super) struct Args {
 }
 
 /// The shared options that this command takes.
-pub(super) const TAKES: &[&str] =
-    &["network", "layer", "layout", "shuffle", "layers", "threads", "isa", "json"];
+pub(super) const TAKES: &str = "network layer layout shuffle layers threads isa json";
 
 impl Args {
     /// Refuses the options that would be ignored: those of `--regret` without it, and those of the

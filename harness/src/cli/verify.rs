@@ -69,19 +69,8 @@ pub(super) struct Checked<'a> {
 }
 
 /// The shared options that this command takes.
-pub(super) const TAKES: &[&str] = &[
-    "network",
-    "layer",
-    "kernel",
-    "contender",
-    "layout",
-    "shuffle",
-    "layers",
-    "threads",
-    "isa",
-    "peers",
-    "json",
-];
+pub(super) const TAKES: &str =
+    "network layer kernel contender layout shuffle layers threads isa peers json";
 
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let field = field::contenders(options, Preset::Everything)?;

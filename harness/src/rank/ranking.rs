@@ -26,7 +26,7 @@ impl Entrants {
 pub struct Standing {
     /// Its name.
     pub contender: String,
-    /// What it is.
+    /// Its kind.
     pub role: Role,
     /// Its version.
     pub version: String,

@@ -4,7 +4,6 @@ use super::figure::line_chart::{LineChart, Point, Series};
 use super::figure::palette::Palette;
 use super::figure::scale::Kind;
 use super::runs::Report;
-use super::sidecar::Sidecar;
 use crate::history::{Course, DatedRun, Moment, courses};
 use crate::rank::{Grid, OURS};
 use crate::text::numbers::{digits, time};
@@ -21,12 +20,11 @@ pub(super) struct History {
 
 /// The history of our plan in each setting; empty when all runs began at the same time.
 pub(super) fn histories(report: &Report, grids: &[Grid<'_>], palette: &Palette) -> Vec<History> {
-    let told: Vec<(String, String)> = report
-        .runs
-        .iter()
-        .map(|run| Sidecar(&run.environment))
-        .map(|s| (s.started().unwrap_or_default(), s.commit().unwrap_or_default()))
-        .collect();
+    let told = report.runs.iter().map(|run| match &run.environment {
+        Some(environment) => (environment.started.clone(), environment.build.short_commit()),
+        None => (String::new(), String::new()),
+    });
+    let told: Vec<(String, String)> = told.collect();
     let mut begun: Vec<&str> = told.iter().map(|(started, _)| started.as_str()).collect();
     begun.sort_unstable();
     begun.dedup();

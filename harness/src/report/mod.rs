@@ -3,6 +3,7 @@
 //! This room imports `rank`, `record`, `history`, `pass`, `pick`, `text`, `timing`, and of `contender`
 //! a name.
 
+mod environment;
 mod error;
 pub mod figure;
 mod history;
@@ -14,7 +15,6 @@ mod picks;
 mod repeat;
 mod roof;
 mod runs;
-mod sidecar;
 mod standalone;
 mod sweep;
 mod template;

@@ -1,5 +1,6 @@
 //! The page: the data of its template.
 
+use super::environment::{self, Fact};
 use super::error::ReportError;
 use super::figure::drawing::{Figure, style};
 use super::figure::heat_map::heat_map;
@@ -9,8 +10,8 @@ use super::losses::{Losses, Versus, losses, versus};
 use super::picks::Picks;
 use super::repeat::repeat;
 use super::runs::{Report, ReportRun};
-use super::sidecar::{Fact, FindingLine, Sidecar};
 use super::{history, layers, passes, picks, roof, sweep, template};
+use crate::machine::{Finding, Grade};
 use crate::rank::{Entrants, Grid, OURS, Ranking, Role, Standing, rank_grid};
 use crate::text::numbers::list;
 use serde::Serialize;
@@ -94,7 +95,7 @@ struct SourceLine {
     records: usize,
     started: Option<String>,
     commit: Option<String>,
-    grade: Option<String>,
+    grade: Option<Grade>,
 }
 
 #[derive(Serialize)]
@@ -105,7 +106,7 @@ struct Page<'r> {
     cpu: Option<String>,
     commit: Option<String>,
     started: Option<String>,
-    grade: Option<String>,
+    grade: Option<Grade>,
     version: Option<String>,
     warnings: Vec<String>,
     losses: Losses,
@@ -127,7 +128,7 @@ struct Page<'r> {
     machine: Vec<Fact>,
     build: Vec<Fact>,
     limits: Vec<[String; 3]>,
-    findings: Vec<FindingLine>,
+    findings: Vec<Finding>,
     settings: Vec<Fact>,
     sources: Vec<SourceLine>,
     samples: (usize, usize),
@@ -150,17 +151,17 @@ impl Report {
 fn page(report: &Report) -> Result<String, ReportError> {
     let grids = report.grids();
     let palette = Report::palette(&grids);
-    let sidecar = report.sidecar();
+    let last = report.environments().next();
     let losses = losses(&grids, &report.known);
     let curves = |grid| sweep::sweeps(grid, &palette);
     let data = Page {
         page_css: template::fill("page.css", include_str!("../../templates/page.css"), &MODES)?,
         figure_css: style(),
         script: include_str!("../../templates/page.js"),
-        cpu: sidecar.cpu(),
-        commit: sidecar.commit(),
-        started: sidecar.started(),
-        grade: sidecar.grade(),
+        cpu: last.and_then(environment::cpu),
+        commit: last.map(|e| e.build.short_commit()),
+        started: last.map(|e| e.started.clone()),
+        grade: last.map(|e| e.trust.grade),
         version: ours_version(&grids),
         warnings: warnings(report),
         clear: losses.plain.iter().filter(|loss| loss.clear).count(),
@@ -177,11 +178,11 @@ fn page(report: &Report) -> Result<String, ReportError> {
         histories: histories(report, &grids, &palette),
         picks: grids.iter().filter_map(|grid| picks::picks(grid, &report.known)).collect(),
         heat: grids.iter().filter_map(picks::heat).map(|map| heat_map(&map).into()).collect(),
-        machine: sidecar.machine(),
-        build: sidecar.build(),
+        machine: last.map(environment::machine).unwrap_or_default(),
+        build: last.map(environment::build).unwrap_or_default(),
         limits: limits(report, &grids),
-        findings: sidecar.findings(),
-        settings: sidecar.settings(),
+        findings: last.map(|e| e.trust.findings.clone()).unwrap_or_default(),
+        settings: last.map(environment::settings).unwrap_or_default(),
         sources: report.runs.iter().map(source).collect(),
         samples: samples(report),
         lines: lines(&grids, &palette, report),
@@ -195,13 +196,13 @@ fn ours_version(grids: &[Grid<'_>]) -> Option<String> {
 }
 
 fn source(run: &ReportRun) -> SourceLine {
-    let sidecar = Sidecar(&run.environment);
+    let environment = run.environment.as_ref();
     SourceLine {
         name: run.name.clone(),
         records: run.records.len(),
-        started: sidecar.started(),
-        commit: sidecar.commit(),
-        grade: sidecar.grade(),
+        started: environment.map(|e| e.started.clone()),
+        commit: environment.map(|e| e.build.short_commit()),
+        grade: environment.map(|e| e.trust.grade),
     }
 }
 
@@ -215,8 +216,8 @@ fn warnings(report: &Report) -> Vec<String> {
             report.records.len()
         ));
     }
-    let sidecars = || report.runs.iter().map(|run| Sidecar(&run.environment));
-    let mut commits: Vec<String> = sidecars().filter_map(Sidecar::commit).collect();
+    let environments = || report.runs.iter().filter_map(|run| run.environment.as_ref());
+    let mut commits: Vec<String> = environments().map(|e| e.build.short_commit()).collect();
     commits.dedup();
     if commits.len() > 1 {
         warnings.push(format!(
@@ -230,14 +231,14 @@ fn warnings(report: &Report) -> Vec<String> {
     let missing: Vec<&str> = report
         .runs
         .iter()
-        .filter(|run| !run.environment.is_object())
+        .filter(|run| run.environment.is_none())
         .map(|run| run.name.as_str())
         .collect();
     if !missing.is_empty() {
-        warnings.push(format!("No sidecar tells the machine of {}.", list(&missing)));
+        warnings.push(format!("No environment tells the machine of {}.", list(&missing)));
     }
-    if let Some(grade) = sidecars().filter_map(Sidecar::grade).max()
-        && grade.as_str() >= "D"
+    if let Some(grade) = environments().map(|e| e.trust.grade).max()
+        && grade >= Grade::D
     {
         warnings.push(format!(
             "The machine was disturbed (grade {grade}): small differences mean nothing here."
@@ -256,11 +257,8 @@ fn limits(report: &Report, grids: &[Grid<'_>]) -> Vec<[String; 3]> {
     let mut threads: Vec<usize> = grids.iter().map(|grid| grid.setting.threads).collect();
     threads.sort_unstable();
     threads.dedup();
-    let of = |threads: usize| {
-        let rows = report.sidecar_of(threads).limits();
-        rows.into_iter().filter(move |row| row[1] == threads.to_string())
-    };
-    threads.into_iter().flat_map(of).collect()
+    let of = |threads: usize| Some(environment::limits(report.environment_of(threads)?, threads));
+    threads.into_iter().filter_map(of).flatten().collect()
 }
 
 fn section(grid: &Grid<'_>, palette: &Palette) -> Section {

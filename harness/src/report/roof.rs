@@ -1,14 +1,15 @@
 //! Rooflines: the layers of the plan's choice under the measured limits.
 
+use super::environment::{bandwidths, ceilings};
 use super::figure::canvas::Marker;
 use super::figure::drawing::Figure;
 use super::figure::palette::Key;
 use super::figure::roofline::{Roof, Roofline, Spot, roofline};
 use super::layers::{long_name, shape, sizes};
 use super::runs::Report;
-use super::sidecar::Sidecar;
 use crate::rank::{Grid, Known, OURS};
 use crate::record::Record;
+use crate::record::environment::Environment;
 use crate::text::numbers::{count, digits, percent};
 use pointwise::Layer;
 use std::collections::HashSet;
@@ -52,16 +53,20 @@ pub(super) fn figures(report: &Report, grids: &[Grid<'_>]) -> Vec<Figure> {
     let figures = keys.iter().filter_map(|wanted| {
         let alike: Vec<&Grid<'_>> = grids.iter().filter(|grid| key(grid) == *wanted).collect();
         let (_, threads, _) = wanted;
-        roofline_of(&alike, report.sidecar_of(*threads), &report.known)
+        roofline_of(&alike, report.environment_of(*threads), &report.known)
     });
     figures.map(|data| roofline(&data)).collect()
 }
 
-fn roofline_of(grids: &[&Grid<'_>], sidecar: Sidecar<'_>, known: &Known) -> Option<Roofline> {
+fn roofline_of(
+    grids: &[&Grid<'_>],
+    environment: Option<&Environment>,
+    known: &Known,
+) -> Option<Roofline> {
     let setting = &grids.first()?.setting;
     let mut data = Roofline {
-        ceilings: sidecar.ceilings(setting.threads),
-        bandwidths: sidecar.bandwidths(setting.threads),
+        ceilings: environment.map(|e| ceilings(e, setting.threads)).unwrap_or_default(),
+        bandwidths: environment.map(|e| bandwidths(e, setting.threads)).unwrap_or_default(),
         ..Roofline::default()
     };
     // The environment has a ceiling for each ISA. Without an environment the records have one.

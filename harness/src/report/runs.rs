@@ -1,19 +1,19 @@
 //! Runs on one CPU, and what all parts of a report need of them.
 
+use super::environment::{ceilings, cpu};
 use super::error::ReportError;
 use super::figure::palette::Palette;
-use super::sidecar::Sidecar;
 use crate::rank::{Grid, Known, grids};
 use crate::record::Record;
-use serde_json::Value;
+use crate::record::environment::Environment;
 
 /// A record file with its environment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportRun {
     /// A name for readers, such as that of the file.
     pub name: String,
-    /// The JSON of its environment; null when there is none.
-    pub environment: Value,
+    /// Its environment, if there is one.
+    pub environment: Option<Environment>,
     /// Its records.
     pub records: Vec<Record>,
 }
@@ -36,7 +36,7 @@ impl Report {
     pub fn new(runs: Vec<ReportRun>, known: Known) -> Result<Report, ReportError> {
         let mut first: Option<(&str, String)> = None;
         for run in &runs {
-            let Some(cpu) = Sidecar(&run.environment).cpu() else { continue };
+            let Some(cpu) = run.environment.as_ref().and_then(cpu) else { continue };
             match &first {
                 None => first = Some((&run.name, cpu)),
                 Some((_, other)) if *other == cpu => {}
@@ -65,16 +65,14 @@ impl Report {
         Palette::of(grids.iter().flat_map(|grid| &grid.columns))
     }
 
-    /// The environment of the last run that has one, or an empty one.
-    pub(super) fn sidecar(&self) -> Sidecar<'_> {
-        let with = self.runs.iter().rev().find(|run| run.environment.is_object());
-        Sidecar(with.map_or(&Value::Null, |run| &run.environment))
+    /// The environments of the runs, the last first.
+    pub(super) fn environments(&self) -> impl Iterator<Item = &Environment> {
+        self.runs.iter().rev().filter_map(|run| run.environment.as_ref())
     }
 
-    /// The last environment with ceilings on that number of threads, or that of [`Report::sidecar`].
-    pub(super) fn sidecar_of(&self, threads: usize) -> Sidecar<'_> {
-        let sidecars = self.runs.iter().rev().map(|run| Sidecar(&run.environment));
-        let mut with = sidecars.filter(|sidecar| !sidecar.ceilings(threads).is_empty());
-        with.next().unwrap_or_else(|| self.sidecar())
+    /// The last environment with ceilings on that number of threads, or else the last.
+    pub(super) fn environment_of(&self, threads: usize) -> Option<&Environment> {
+        let mut measured = self.environments().filter(|e| !ceilings(e, threads).is_empty());
+        measured.next().or_else(|| self.environments().next())
     }
 }

@@ -30,7 +30,7 @@ pub struct Summary {
 }
 
 impl Samples {
-    /// The summary, or nothing when there is no sample.
+    /// The summary; `None` without samples.
     pub fn summary(&self) -> Option<Summary> {
         Some(Summary {
             samples: self.ns.len(),
@@ -41,34 +41,34 @@ impl Samples {
     }
 }
 
-/// The smallest value; nothing for an empty slice.
+/// The smallest value; `None` for an empty slice.
 pub fn min(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| Data::new(values.to_vec()).min())
 }
 
-/// The largest value; nothing for an empty slice.
+/// The largest value; `None` for an empty slice.
 pub fn max(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| Data::new(values.to_vec()).max())
 }
 
-/// The median, the mean of the middle two for an even count; nothing for an empty slice.
+/// The median, the mean of the middle two for an even count; `None` for an empty slice.
 pub fn median(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| OrderStatistics::median(&mut Data::new(values.to_vec())))
 }
 
-/// The `tau` quantile, 0 ≤ `tau` ≤ 1, as R's type 8 interpolates; nothing for an empty slice.
+/// The `tau` quantile, 0 ≤ `tau` ≤ 1, as R's type 8 interpolates; `None` for an empty slice.
 pub fn quantile(values: &[f64], tau: f64) -> Option<f64> {
     (!values.is_empty()).then(|| Data::new(values.to_vec()).quantile(tau.clamp(0.0, 1.0)))
 }
 
-/// The median of the absolute deviations from the median; nothing for an empty slice.
+/// The median of the absolute deviations from the median; `None` for an empty slice.
 pub fn mad(values: &[f64]) -> Option<f64> {
     let middle = median(values)?;
     let deviations: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
     median(&deviations)
 }
 
-/// The geometric mean of positive values; nothing for an empty slice or a value that is not
+/// The geometric mean of positive values; `None` for an empty slice or a value that is not
 /// positive and finite.
 pub fn geometric_mean(values: &[f64]) -> Option<f64> {
     let positive = values.iter().all(|value| value.is_finite() && *value > 0.0);

@@ -3,7 +3,7 @@ use pointwise_harness::rank::{Known, grids};
 use pointwise_harness::record::Record;
 use pointwise_harness::report::{Report, ReportError, ReportRun, losses, picks, repeat, versus};
 use roxmltree::{Document, Node, ParsingOptions};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::HashSet;
 
 fn parse(page: &str) -> Document<'_> {
@@ -191,8 +191,7 @@ fn hostile_names_stay_text() {
             record.contender = nasty.to_owned();
         }
     }
-    let mut environment = environment();
-    environment["cpu"]["brand"] = json!(nasty);
+    let environment = environment(|json| json["cpu"]["brand"] = json!(nasty));
     let run = ReportRun { name: nasty.to_owned(), environment, records };
     let report = Report::new(vec![run], known()).unwrap();
     let page = report.page().unwrap();
@@ -212,9 +211,9 @@ fn the_machine_is_described_or_said_to_be_unknown() {
     for part in ["Example CPU", "48 KiB", "200 GFLOP/s", "rustc 0.0.0"] {
         assert!(machine.contains(part), "{part}");
     }
-    let run = ReportRun { environment: Value::Null, ..run(records()) };
+    let run = ReportRun { environment: None, ..run(records()) };
     let page = Report::new(vec![run], known()).unwrap().page().unwrap();
-    assert!(page.contains("No sidecar tells the machine of run.jsonl"));
+    assert!(page.contains("No environment tells the machine of run.jsonl"));
     assert!(text(by_id(&parse(&page), "roofline")).contains("FMA ceiling: 200 GFLOP/s"));
 }
 
@@ -223,10 +222,12 @@ fn what_weakens_the_figures_is_said_at_the_top() {
     let mut records = records();
     records[0].verified = false;
     let mut first = run(records.clone());
-    first.environment["build"]["dirty"] = json!(true);
-    first.environment["trust"]["grade"] = json!("D");
+    first.environment = environment(|json| {
+        json["build"]["dirty"] = json!(true);
+        json["trust"]["grade"] = json!("D");
+    });
     let mut second = run(records);
-    second.environment["build"]["commit"] = json!("1".repeat(40));
+    second.environment = environment(|json| json["build"]["commit"] = json!("1".repeat(40)));
     let page = Report::new(vec![first, second], known()).unwrap().page().unwrap();
     let document = parse(&page);
     let warn = |node: &Node<'_, '_>| node.attribute("class") == Some("card warn");
@@ -240,7 +241,7 @@ fn what_weakens_the_figures_is_said_at_the_top() {
 fn runs_of_different_cpus_are_refused() {
     let mut other = run(records());
     other.name = "other.jsonl".to_owned();
-    other.environment["cpu"]["brand"] = json!("Another CPU");
+    other.environment = environment(|json| json["cpu"]["brand"] = json!("Another CPU"));
     let error = Report::new(vec![run(records()), other], known()).unwrap_err();
     let told = error.to_string();
     for part in ["run.jsonl", "Example CPU", "other.jsonl", "Another CPU"] {
@@ -267,9 +268,10 @@ fn picks_are_judged_by_the_best_kernel() {
 #[test]
 fn runs_of_several_commits_make_a_history() {
     let run_of = |started: &str, commit: &str, ns: f64| {
-        let mut environment = environment();
-        environment["started"] = json!(started);
-        environment["build"]["commit"] = json!(commit);
+        let environment = environment(|json| {
+            json["started"] = json!(started);
+            json["build"]["commit"] = json!(commit);
+        });
         let rows = ["a", "b"].map(|layer| record("net", layer, "pointwise", ns));
         let rows = rows.into_iter().enumerate();
         // Two layers, not one problem twice.

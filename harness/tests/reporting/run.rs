@@ -3,8 +3,10 @@
 use pointwise_harness::catalog::Entry;
 use pointwise_harness::rank::Known;
 use pointwise_harness::record::Record;
+use pointwise_harness::record::environment::Environment;
 use pointwise_harness::report::{Report, ReportRun};
 use serde_json::Value;
+use std::path::Path;
 
 /// See the fixture's README for what is in it.
 pub(crate) fn records() -> Vec<Record> {
@@ -14,12 +16,16 @@ pub(crate) fn records() -> Vec<Record> {
         .collect()
 }
 
-pub(crate) fn environment() -> Value {
-    serde_json::from_str(include_str!("../fixtures/report/run.env.json")).unwrap()
+/// The environment of the run, changed in its JSON.
+pub(crate) fn environment(change: impl FnOnce(&mut Value)) -> Option<Environment> {
+    let text = include_str!("../fixtures/report/run.env.json");
+    let mut json: Value = serde_json::from_str(text).unwrap();
+    change(&mut json);
+    Some(Environment::parse(Path::new("run.env.json"), &json.to_string()).unwrap())
 }
 
 pub(crate) fn run(records: Vec<Record>) -> ReportRun {
-    ReportRun { name: "run.jsonl".to_owned(), environment: environment(), records }
+    ReportRun { name: "run.jsonl".to_owned(), environment: environment(|_| ()), records }
 }
 
 pub(crate) fn report() -> Report {

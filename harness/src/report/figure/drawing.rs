@@ -11,7 +11,7 @@ use svg::node::element::{Description, Rectangle, Style, Title};
 pub struct Figure {
     /// The name of the file, and of the elements that refer to each other.
     pub name: String,
-    /// What it shows, in a few words.
+    /// The title.
     pub title: String,
     /// The conditions of the measurement, which a file of its own shows below the title.
     pub subtitle: String,
