@@ -12,6 +12,8 @@ use pointwise_harness::contender::{self, Contender, Refusal, SIBLINGS};
 pub(crate) enum Preset {
     /// The plan's choice, naive loops, GEMMs and peers; each kernel by itself only when asked.
     Contenders,
+    /// Those that compute whole layers.
+    WholeLayers,
     /// Those and every kernel.
     Everything,
     /// The plan's choice with siblings apart and together, GEMMs and peers.
@@ -96,7 +98,14 @@ pub(crate) fn contenders(options: &Options, preset: Preset) -> Result<Field, Fai
             return match preset {
                 Preset::Everything => true,
                 Preset::Contenders => kernel.is_none() && contender.name() != SIBLINGS,
-                Preset::Pass => kernel.is_none() && contender.name() != "naive",
+                Preset::WholeLayers => {
+                    kernel.is_none()
+                        && contender.name() != SIBLINGS
+                        && contender.times_whole_layer()
+                }
+                Preset::Pass => {
+                    kernel.is_none() && contender.name() != "naive" && contender.times_whole_layer()
+                }
             };
         }
         let by_kernel = !options.kernel.is_empty()

@@ -37,6 +37,15 @@ pub struct Options {
     pub sharing: Sharing,
 }
 
+/// The end of the name of a contender that computes a product without the rest of the layer.
+const PRODUCT: &str = "-product";
+
+/// Whether the contender of that name leaves part of the layer out of its time: a product without
+/// bias, residual and activation. Such a row shows what these cost, and counts as nobody's win.
+pub fn is_partial(contender: &str) -> bool {
+    contender.ends_with(PRODUCT)
+}
+
 /// Every contender, on this machine or not.
 pub fn all(options: &Options) -> Vec<Box<dyn Contender>> {
     let mut all: Vec<Box<dyn Contender>> = Vec::new();
@@ -44,16 +53,16 @@ pub fn all(options: &Options) -> Vec<Box<dyn Contender>> {
     all.push(Box::new(siblings::Together(options.sharing)));
     all.extend(pointwise::kernels().iter().map(|kernel| ours::One::boxed(kernel)));
     all.push(Box::new(naive::Naive));
-    all.push(Box::new(matrixmultiply::contender()));
+    all.extend(matrixmultiply::contenders());
     #[cfg(feature = "peer-gemm")]
-    all.push(Box::new(foreign::gemm::contender()));
+    all.extend(foreign::gemm::contenders());
     #[cfg(not(feature = "peer-gemm"))]
-    all.push(Box::new(absent::Absent {
-        name: "gemm",
-        help: "not built in; build with --features pointwise-harness/peer-gemm",
+    all.extend(["gemm", "gemm-product"].map(|name| {
+        let help = "not built in; build with --features pointwise-harness/peer-gemm";
+        Box::new(absent::Absent { name, help }) as Box<dyn Contender>
     }));
     all.extend(foreign::onednn::contenders(options));
-    all.push(Box::new(foreign::openblas::contender(options)));
+    all.extend(foreign::openblas::contenders(options));
     all.push(Box::new(foreign::xnnpack::contender(options)));
     all
 }
@@ -135,6 +144,12 @@ pub trait Contender: Send + Sync {
 
     /// Whether it packs the weights ahead, outside the time measured.
     fn prepacks(&self) -> bool;
+
+    /// Whether all of the layer is part of the time. A product alone ([`is_partial`]) is verified
+    /// like everyone else, but bias, residual and activation are added outside the time.
+    fn times_whole_layer(&self) -> bool {
+        !is_partial(self.name())
+    }
 
     /// Does everything that is done once per layer, copies the data into buffers of its own, and
     /// returns what is timed.

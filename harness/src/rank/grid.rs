@@ -1,7 +1,7 @@
 //! Records arranged for comparison: one grid per setting, a row per layer, a cell per contender.
 
 use crate::catalog::{self, Entry};
-use crate::contender::SIBLINGS;
+use crate::contender::{SIBLINGS, is_partial};
 use crate::pass::is_group;
 use crate::record::Record;
 use pointwise::{Layer, Layout};
@@ -80,6 +80,8 @@ pub enum Role {
     OwnLayout,
     /// Plain loops.
     Naive,
+    /// A library of others that computes less than the layer: it is shown, and wins nothing.
+    Partial,
     /// One kernel of ours by its own name, or ours used in another way.
     Kernel,
 }
@@ -91,6 +93,7 @@ impl Role {
             OURS => Role::Ours,
             "onednn-any" => Role::OwnLayout,
             "naive" => Role::Naive,
+            name if is_partial(name) => Role::Partial,
             SIBLINGS => Role::Kernel,
             // A kernel of ours is its own contender, so its row names it twice.
             name if name == record.kernel => Role::Kernel,

@@ -1,6 +1,6 @@
 //! A ranking as text for a terminal.
 
-use super::{Ranking, Standing};
+use super::{Ranking, Role, Standing};
 use crate::report::format::{digits, percent, ratio, time};
 use crate::table::plain;
 use comfy_table::Table;
@@ -15,7 +15,11 @@ fn standing_row(standing: &Standing) -> Vec<String> {
         digits(standing.gflops),
         percent(standing.fraction_of_ceiling),
         standing.speed_ratio.map_or_else(|| "–".to_owned(), ratio),
-        if standing.common { standing.wins.to_string() } else { "–".to_owned() },
+        if standing.common && standing.role != Role::Partial {
+            standing.wins.to_string()
+        } else {
+            "–".to_owned()
+        },
         standing.layers.to_string(),
     ]
 }

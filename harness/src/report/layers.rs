@@ -53,9 +53,9 @@ pub(super) fn sizes(record: &Record) -> Sizes {
     [n, c, k, h, w, stride_h, stride_w, groups]
 }
 
-/// The contenders that figures show: everyone but our kernels by name.
+/// The contenders that figures show: everyone but our kernels by name, and products alone.
 fn shown<'g>(grid: &'g Grid<'_>) -> Vec<&'g Column> {
-    grid.columns_of(|role| role != Role::Kernel).collect()
+    grid.columns_of(|role| !matches!(role, Role::Kernel | Role::Partial)).collect()
 }
 
 fn bar(record: &Record) -> Bar {

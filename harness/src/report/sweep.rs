@@ -141,7 +141,11 @@ fn chart(grid: &Grid<'_>, axis: Axis, rows: &[&Row<'_>], palette: &Palette) -> L
     let named = rows.iter().map(tick).collect();
     let slug: String = sizes(first).map(|size| size.to_string()).join("-");
     // Naive loops would flatten a curve of times that is there to show small steps.
-    let wanted = |role: Role| role != Role::Kernel && !(in_time && role == Role::Naive);
+    let hidden = |role: Role| match role {
+        Role::Kernel | Role::Partial => true,
+        Role::Naive => in_time,
+        _ => false,
+    };
     LineChart {
         name: format!("sweep-{axis:?}-{slug}-{}", grid.setting.slug()).to_lowercase(),
         title: format!("{low} to {high} {}: {fixed}; {}", axis.label(), grid.setting),
@@ -162,7 +166,7 @@ fn chart(grid: &Grid<'_>, axis: Axis, rows: &[&Row<'_>], palette: &Palette) -> L
             vec![Reference { label: "measured FMA ceiling".to_owned(), y: 1.0 }]
         },
         series: grid
-            .columns_of(wanted)
+            .columns_of(|role| !hidden(role))
             .map(|column| series(axis, rows, column, palette))
             .filter(|series| !series.points.is_empty())
             .collect(),
