@@ -90,6 +90,7 @@ fn names_are_unique_and_the_fixed_ones_are_there() {
         "onednn-any",
         "openblas",
         "xnnpack",
+        "onnxruntime",
         "matrixmultiply-product",
         "gemm-product",
         "openblas-product",

@@ -10,6 +10,7 @@ pub mod foreign;
 mod lowering;
 mod matrixmultiply;
 mod naive;
+mod onnx;
 mod ours;
 mod siblings;
 
@@ -64,6 +65,7 @@ pub fn all(options: &Options) -> Vec<Box<dyn Contender>> {
     all.extend(foreign::onednn::contenders(options));
     all.extend(foreign::openblas::contenders(options));
     all.push(Box::new(foreign::xnnpack::contender(options)));
+    all.push(Box::new(foreign::onnxruntime::contender(options)));
     all
 }
 

@@ -19,6 +19,7 @@ pub(super) mod gemm;
 pub(super) mod matrix;
 pub(super) mod matrixmultiply;
 pub(super) mod onednn;
+pub(super) mod onnxruntime;
 pub(super) mod openblas;
 pub(super) mod xnnpack;
 
