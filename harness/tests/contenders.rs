@@ -44,8 +44,12 @@ fn check(contender: &dyn Contender, threads: usize) -> (usize, usize) {
     let step = if threads > 1 && !contender.exact() { 7 } else { 1 };
     let (mut checked, mut offered) = (0, 0);
     for layer in layers().step_by(step) {
-        // XNNPACK has one layout only.
-        offered += usize::from(contender.name() != "xnnpack" || layer.layout == Layout::Nhwc);
+        // Some have one layout only.
+        offered += usize::from(match contender.name() {
+            "xnnpack" => layer.layout == Layout::Nhwc,
+            "onnxruntime" | "tract" => layer.layout == Layout::Nchw,
+            _ => true,
+        });
         match pool.install(|| Checker::new(&layer, 7).check(contender, threads, None)) {
             Ok(()) => checked += 1,
             Err(CheckFailure::Refused(Refusal::Unsupported(why))) => {
@@ -86,6 +90,10 @@ fn names_are_unique_and_the_fixed_ones_are_there() {
         "onednn-any",
         "openblas",
         "xnnpack",
+        "onnxruntime",
+        "matrixmultiply-product",
+        "gemm-product",
+        "openblas-product",
     ] {
         assert_eq!(names.iter().filter(|name| *name == fixed).count(), 1, "{fixed} in {names:?}");
     }
@@ -104,7 +112,8 @@ fn a_missing_peer_says_what_brings_it() {
             let Refusal::Unavailable(why) = &refusal else { panic!("{refusal}") };
             let kernel =
                 pointwise::kernels().iter().any(|kernel| kernel.name() == contender.name());
-            let help = if contender.name() == "gemm" { "--features" } else { "install-peers" };
+            let built_in = ["gemm", "gemm-product", "tract"].contains(&contender.name());
+            let help = if built_in { "--features" } else { "install-peers" };
             assert!(kernel || why.contains(help), "{why}");
             assert_eq!(contender.version().is_empty(), !kernel);
             let data = Data::new(&Layer::new(2, 2, 2, 2), Fill::Random, 1).unwrap();

@@ -12,7 +12,9 @@ use pointwise_harness::contender::{self, Contender, Refusal, SIBLINGS};
 pub(crate) enum Preset {
     /// The plan's choice, naive loops, GEMMs and peers.
     Contenders,
-    /// Those, every kernel by itself, and siblings together.
+    /// Those that compute whole layers.
+    WholeLayers,
+    /// All of those, every kernel by itself, and siblings together.
     Everything,
     /// The plan's choice, siblings together, GEMMs and peers.
     Pass,
@@ -96,7 +98,14 @@ pub(crate) fn contenders(options: &Options, preset: Preset) -> Result<Field, Fai
             return match preset {
                 Preset::Everything => true,
                 Preset::Contenders => kernel.is_none() && contender.name() != SIBLINGS,
-                Preset::Pass => kernel.is_none() && contender.name() != "naive",
+                Preset::WholeLayers => {
+                    kernel.is_none()
+                        && contender.name() != SIBLINGS
+                        && contender.times_whole_layer()
+                }
+                Preset::Pass => {
+                    kernel.is_none() && contender.name() != "naive" && contender.times_whole_layer()
+                }
             };
         }
         let by_kernel = !options.kernel.is_empty()

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::output::Output;
 use super::table::Table;
-use pointwise_harness::rank::{Ranking, Standing};
+use pointwise_harness::rank::{Ranking, Role, Standing};
 use pointwise_harness::text::numbers::{digits, percent, ratio, time};
 
 /// Prints the standings, the weighted network times and the notes of one setting.
@@ -39,7 +39,11 @@ fn standings(ranking: &Ranking) -> Table {
             digits(standing.gflops),
             percent(standing.fraction_of_ceiling),
             standing.speed_ratio.map_or_else(|| "–".to_owned(), ratio),
-            if *common { standing.wins.to_string() } else { "–".to_owned() },
+            if *common && standing.role != Role::Partial {
+                standing.wins.to_string()
+            } else {
+                "–".to_owned()
+            },
             standing.layers.to_string(),
         ]);
     }

@@ -41,7 +41,7 @@ pub(super) fn run(options: &Options, output: &mut Output) -> Result<Outcome, Fai
     let rows = selection::layers(&options)?;
     let everyone = field::contenders(&options, Preset::Everything)?;
     let everyone = fault::planted(everyone.present()?);
-    let racers = field::contenders(&options, Preset::Contenders)?;
+    let racers = field::contenders(&options, Preset::WholeLayers)?;
     let racers = fault::planted(racers.present()?);
     let interrupt = interrupt::install()?;
 

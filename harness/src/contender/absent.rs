@@ -1,6 +1,6 @@
 //! A contender that this program was built without, so that it is listed with what brings it.
 
-use super::{Case, Contender, Prepared, Refusal};
+use crate::contender::contract::{Case, Contender, Prepared, Refusal};
 
 /// Its name, and how to get it.
 pub(super) struct Absent {

@@ -1,41 +1,28 @@
 //! Whatever the harness can time: our kernels, naive loops, GEMMs, peer libraries.
 //!
-//! A contender is one file in this folder and one line in [`all`].
+//! A contender is one file in this folder and one line in [`all`]. `contract.rs` says what a contender
+//! is, `lowering` turns a layer into a matrix product, `foreign` calls the libraries of others.
+//!
+//! This room imports no other room of the harness.
 
 #[cfg(not(feature = "peer-gemm"))]
 mod absent;
 mod buffer;
+mod contract;
 #[allow(unsafe_code)]
 pub mod foreign;
 mod lowering;
+// Views of matrices over raw pointers, which the peers in `foreign` are called with.
+#[allow(unsafe_code)]
+mod matrix;
 mod matrixmultiply;
 mod naive;
+mod onnx;
 mod ours;
 mod siblings;
 
 pub use buffer::Buffer;
-
-use pointwise::{Activation, Isa, Layer, Parameters, Sharing};
-use std::fmt;
-use std::path::PathBuf;
-
-/// The contender that computes layers which read one input in one pass.
-pub const SIBLINGS: &str = "pointwise-siblings";
-
-/// What all contenders are made with.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The folder that `scripts/install-peers` filled; `None` looks where
-    /// [`foreign::peers_folder`] says.
-    pub peers: Option<PathBuf>,
-    /// A `libXNNPACK.so`; `None` looks in the peers' folder.
-    pub xnnpack: Option<PathBuf>,
-    /// The widest ISA. A peer library takes its cap once, when it is loaded, so this must be
-    /// the cap of every [`Case`].
-    pub isa: Option<Isa>,
-    /// How [`SIBLINGS`] goes over a common input.
-    pub sharing: Sharing,
-}
+pub use contract::{Case, Contender, Options, Prepared, Refusal, SIBLINGS, SetupTimes, is_partial};
 
 /// Every contender, on this machine or not.
 pub fn all(options: &Options) -> Vec<Box<dyn Contender>> {
@@ -44,187 +31,17 @@ pub fn all(options: &Options) -> Vec<Box<dyn Contender>> {
     all.push(Box::new(siblings::Together(options.sharing)));
     all.extend(pointwise::kernels().iter().map(|kernel| ours::One::boxed(kernel)));
     all.push(Box::new(naive::Naive));
-    all.push(Box::new(matrixmultiply::contender()));
+    all.extend(matrixmultiply::contenders());
     #[cfg(feature = "peer-gemm")]
-    all.push(Box::new(foreign::gemm::contender()));
+    all.extend(foreign::gemm::contenders());
     #[cfg(not(feature = "peer-gemm"))]
-    all.push(Box::new(absent::Absent {
-        name: "gemm",
-        help: "not built in; build with --features pointwise-harness/peer-gemm",
+    all.extend(["gemm", "gemm-product"].map(|name| {
+        let help = "not built in; build with --features pointwise-harness/peer-gemm";
+        Box::new(absent::Absent { name, help }) as Box<dyn Contender>
     }));
     all.extend(foreign::onednn::contenders(options));
-    all.push(Box::new(foreign::openblas::contender(options)));
+    all.extend(foreign::openblas::contenders(options));
     all.push(Box::new(foreign::xnnpack::contender(options)));
+    all.push(Box::new(foreign::onnxruntime::contender(options)));
     all
-}
-
-/// One layer with its data, as every contender of a comparison gets it.
-#[derive(Clone, Copy)]
-pub struct Case<'a> {
-    /// The layer; its layout is that of `input`, `residual` and the output asked for.
-    pub layer: &'a Layer,
-    /// Threads to run on, at most the size of the rayon pool that `run` is called in.
-    pub threads: usize,
-    /// The widest ISA a contender may use, where it can be told.
-    pub isa: Option<Isa>,
-    /// `[n][c][h][w]` or `[n][h][w][c]`.
-    pub input: &'a [f32],
-    /// `[k][c / groups]`.
-    pub weights: &'a [f32],
-    /// `[k]`.
-    pub bias: Option<&'a [f32]>,
-    /// In the output's shape and layout.
-    pub residual: Option<&'a [f32]>,
-    /// `[k]`.
-    pub slopes: Option<&'a [f32]>,
-    /// A buffer that holds `input` and that other layers read too; `None` where the layer has its
-    /// own.
-    pub shared_input: Option<&'a Buffer>,
-}
-
-impl<'a> Case<'a> {
-    /// Weights, bias and slopes.
-    pub fn parameters(&self) -> Parameters<'a> {
-        let mut parameters = Parameters::new(self.weights);
-        (parameters.bias, parameters.slopes) = (self.bias, self.slopes);
-        parameters
-    }
-
-    /// The input in a buffer to keep: the shared one, or a copy.
-    pub fn input_buffer(&self) -> Buffer {
-        self.shared_input.map_or_else(|| Buffer::copy_of(self.input), Buffer::share)
-    }
-}
-
-/// Why a contender cannot take part, or not in this case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// It is not on this machine; the text says what would bring it.
-    Unavailable(String),
-    /// It cannot do this layer; the text says why.
-    Unsupported(String),
-    /// It failed; the text is its own error.
-    Failed(String),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::Unavailable(why) => write!(f, "unavailable: {why}"),
-            Refusal::Unsupported(why) => write!(f, "unsupported: {why}"),
-            Refusal::Failed(why) => write!(f, "failed: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-/// Something that computes layers and can be timed.
-pub trait Contender: Send + Sync {
-    /// The fixed name that records carry.
-    fn name(&self) -> &str;
-
-    /// The version that records carry; empty when unavailable.
-    fn version(&self) -> String;
-
-    /// Whether it can run on this machine.
-    fn available(&self) -> Result<(), Refusal>;
-
-    /// Whether its outputs have the reference's bits (else they are compared within a tolerance).
-    fn exact(&self) -> bool;
-
-    /// Whether it packs the weights ahead, outside the time measured.
-    fn prepacks(&self) -> bool;
-
-    /// Does everything that is done once per layer, copies the data into buffers of its own, and
-    /// returns what is timed.
-    fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal>;
-
-    /// The same for layers that read one input, where it can compute them in one pass: the output
-    /// is then those of the layers one after another. `None` where it can't, and they are
-    /// prepared each by itself.
-    fn prepare_siblings<'a>(
-        &'a self,
-        cases: &[Case<'_>],
-    ) -> Option<Result<Box<dyn Prepared + 'a>, Refusal>> {
-        let _ = cases;
-        None
-    }
-}
-
-/// What a contender spent before its first run, outside the time measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SetupTimes {
-    /// Choosing kernels and blocking, generating code: once per layer. In ns.
-    pub plan_ns: f64,
-    /// Bringing the weights into the order that the kernels read: once per set of weights. In ns.
-    pub pack_ns: f64,
-}
-
-/// A contender bound to one case.
-pub trait Prepared: Send {
-    /// Computes the whole layer once, epilogue included. This is what is timed.
-    ///
-    /// With more than one thread it is called from inside the rayon pool of the case.
-    fn run(&mut self) -> Result<(), Refusal>;
-
-    /// The last result, in the layer's layout. All NaN before the first run.
-    fn output(&mut self) -> Vec<f32>;
-
-    /// The kernel that does the work, as far as it can be told; empty when not.
-    fn kernel(&self) -> String;
-
-    /// What preparing took; `None` where nothing is planned or packed.
-    fn setup_times(&self) -> Option<SetupTimes> {
-        None
-    }
-
-    /// Stops threads that would go on spinning after the last run and disturb whoever is timed
-    /// next. Called on the thread that called `run`, after a sample and outside the time; the
-    /// next run pays for starting them again, which must not be timed.
-    fn settle(&mut self) {}
-
-    /// Whether a run reads memory, so that what ran before it matters to a sample from cold caches.
-    fn reads_memory(&self) -> bool {
-        true
-    }
-
-    /// Told that the last run was the last one of a sample.
-    fn sampled(&mut self) {}
-}
-
-/// Refuses the forms of a layer that only our library has: the others write an output where it is
-/// computed, one value a pixel and channel.
-fn expect_plain(layer: &Layer) -> Result<(), Refusal> {
-    let form = [
-        (layer.shuffle, "channel shuffle"),
-        (layer.average, "average over the pixels"),
-        (layer.output_layout != layer.layout, "output in the other layout"),
-        (layer.activation == Activation::Prelu, "slope for each channel"),
-    ];
-    match form.into_iter().find(|(has, _)| *has) {
-        Some((_, what)) => Err(Refusal::Unsupported(format!("it has no fused {what}"))),
-        None => Ok(()),
-    }
-}
-
-/// Refuses a cap below what the CPU has, for contenders that take none.
-fn expect_no_cap(cap: Option<Isa>) -> Result<(), Refusal> {
-    match cap {
-        Some(cap) if Isa::ALL.iter().any(|isa| isa.is_available() && !isa.is_within(cap)) => {
-            Err(Refusal::Unsupported(format!("its ISA cannot be capped at {cap}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The version of a crate that this program was built with.
-fn locked_version(krate: &str) -> String {
-    let lock = include_str!("../../../Cargo.lock");
-    let name = format!("name = \"{krate}\"");
-    lock.lines()
-        .skip_while(|line| *line != name)
-        .find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
-        .unwrap_or_default()
-        .to_owned()
 }

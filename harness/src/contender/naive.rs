@@ -3,10 +3,12 @@
 //!
 //! The loop order is the one that walks memory forwards: in NCHW a weight is applied to a whole
 //! plane of pixels at a time, in NHWC each output is the dot product of a pixel's channels with
-//! a filter. Threads take equal shares of the outputs.
+//! a filter. Threads take equal shares of the outputs. Residual and activation are the sweep over
+//! the outputs that GEMMs get, too.
 
 use super::buffer::Buffer;
-use super::{Case, Contender, Prepared, Refusal, expect_plain};
+use super::lowering::finish_loops;
+use crate::contender::contract::{Case, Contender, Prepared, Refusal, expect_plain};
 use pointwise::{Layer, Layout, Shape};
 use rayon::prelude::*;
 
@@ -126,14 +128,8 @@ fn nchw_plane(layer: &Layer, shape: &Shape, t: &Tensors, unit: usize, y: &mut [f
             }
         }
     }
-    if let Some(residual) = &t.residual {
-        for (y, r) in y.iter_mut().zip(&residual[unit * shape.oh * shape.ow..]) {
-            *y += r;
-        }
-    }
-    for y in y {
-        *y = layer.activation.apply(*y);
-    }
+    let residual = t.residual.as_ref().map(|r| &r[unit * shape.oh * shape.ow..]);
+    finish_loops(y, residual, layer.activation);
 }
 
 /// All outputs of pixel row `unit % oh` of image `unit / oh`.
@@ -154,10 +150,9 @@ fn nhwc_row(layer: &Layer, shape: &Shape, t: &Tensors, unit: usize, y: &mut [f32
                     sum += weight * x;
                 }
             }
-            if let Some(residual) = &t.residual {
-                sum += residual[(unit * shape.ow + ox) * k + channel];
-            }
-            *y = layer.activation.apply(sum);
+            *y = sum;
         }
     }
+    let residual = t.residual.as_ref().map(|r| &r[unit * shape.ow * k..]);
+    finish_loops(y, residual, layer.activation);
 }

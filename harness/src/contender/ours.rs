@@ -1,7 +1,7 @@
 //! Our library: the plan's own choice, and each kernel by its name.
 
 use super::buffer::Buffer;
-use super::{Case, Contender, Prepared, Refusal, SetupTimes};
+use crate::contender::contract::{Case, Contender, Prepared, Refusal, SetupTimes};
 use pointwise::{Error, Kernel, PackedWeights, Plan, PlanOptions, Pool};
 use std::time::Instant;
 

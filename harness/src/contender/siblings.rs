@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::ours::refusal;
-use super::{Case, Contender, Prepared, Refusal, SetupTimes};
+use crate::contender::contract::{Case, Contender, Prepared, Refusal, SetupTimes};
 use pointwise::{Branch, PackedWeights, Parameters, PlanOptions, Pool, Sharing, Siblings};
 use std::time::Instant;
 

@@ -263,9 +263,13 @@ mod tests {
     fn every_contender_that_is_here_passes() {
         let pass = pass();
         for contender in all(&Options::default()) {
-            if contender.available().is_ok() && contender.name() != "xnnpack" {
-                let passing = pass.prepare(&*contender, 1, None);
-                assert!(passing.is_ok(), "{}: {:?}", contender.name(), passing.err());
+            if contender.available().is_err() {
+                continue;
+            }
+            match pass.prepare(&*contender, 1, None) {
+                // Some have one layout only.
+                Ok(_) | Err(Unfit::Refused { refusal: Refusal::Unsupported(_), .. }) => {}
+                Err(unfit) => panic!("{}: {unfit:?}", contender.name()),
             }
         }
     }

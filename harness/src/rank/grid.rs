@@ -2,7 +2,7 @@
 //! each contender.
 
 use crate::catalog::{self, Entry};
-use crate::contender::SIBLINGS;
+use crate::contender::{SIBLINGS, is_partial};
 use crate::pass::is_group;
 use crate::record::Record;
 use pointwise::{Layer, Layout};
@@ -81,6 +81,8 @@ pub enum Role {
     OwnLayout,
     /// Plain loops.
     Naive,
+    /// A library of others that computes less than the layer: it is shown, and wins nothing.
+    Partial,
     /// A kernel of ours by itself, or our plan used in another way.
     Kernel,
 }
@@ -92,6 +94,7 @@ impl Role {
             OURS => Role::Ours,
             "onednn-any" => Role::OwnLayout,
             "naive" => Role::Naive,
+            name if is_partial(name) => Role::Partial,
             SIBLINGS => Role::Kernel,
             // A kernel of ours by itself is the contender and the kernel of its row.
             name if name == record.kernel => Role::Kernel,

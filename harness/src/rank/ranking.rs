@@ -188,6 +188,7 @@ pub fn rank_grid(grid: &Grid<'_>, field: Entrants) -> Ranking {
     let winner = |row: &&GridRow<'_>| {
         kept.iter()
             .filter_map(|name| row.get(name))
+            .filter(|record| Role::of(record) != Role::Partial)
             .min_by(|a, b| a.ns_median.total_cmp(&b.ns_median))
             .map(|record| record.contender.clone())
     };
@@ -230,6 +231,12 @@ pub fn rank_grid(grid: &Grid<'_>, field: Entrants) -> Ranking {
             apart.layers,
             rows.len()
         ));
+    }
+    if standings.iter().any(|standing| standing.role == Role::Partial) {
+        notes.push(
+            "A -product leaves bias, residual and activation out of its time, and wins nothing."
+                .to_owned(),
+        );
     }
     if standings.iter().any(|standing| standing.role == Role::OwnLayout) {
         notes.push(

@@ -55,9 +55,9 @@ pub(super) fn sizes(record: &Record) -> Sizes {
     [n, c, k, h, w, stride_h, stride_w, groups]
 }
 
-/// The contenders that figures show: all but our kernels by themselves.
+/// The contenders that figures show: all but our kernels by themselves, and products alone.
 fn shown<'g>(grid: &'g Grid<'_>) -> Vec<&'g GridColumn> {
-    grid.columns_of(|role| role != Role::Kernel).collect()
+    grid.columns_of(|role| !matches!(role, Role::Kernel | Role::Partial)).collect()
 }
 
 fn bar(record: &Record) -> Bar {

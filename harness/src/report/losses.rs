@@ -123,7 +123,9 @@ pub fn losses(grids: &[Grid<'_>], known: &Known) -> Losses {
             all.plain.extend(loss(grid, row, known, in_plain_layout));
             all.own_layout.extend(loss(grid, row, known, |role| role == Role::OwnLayout));
         }
-        for column in grid.columns_of(|role| !matches!(role, Role::Ours | Role::Kernel)) {
+        for column in
+            grid.columns_of(|role| !matches!(role, Role::Ours | Role::Kernel | Role::Partial))
+        {
             if !all.against.contains(&column.contender) {
                 all.against.push(column.contender.clone());
             }

@@ -144,7 +144,11 @@ fn chart(grid: &Grid<'_>, axis: Axis, rows: &[&GridRow<'_>], palette: &Palette) 
     let named = rows.iter().map(tick).collect();
     let slug: String = sizes(first).map(|size| size.to_string()).join("-");
     // The curves of times show small steps, which the times of naive loops would flatten.
-    let wanted = |role: Role| role != Role::Kernel && !(in_time && role == Role::Naive);
+    let hidden = |role: Role| match role {
+        Role::Kernel | Role::Partial => true,
+        Role::Naive => in_time,
+        _ => false,
+    };
     LineChart {
         name: format!("sweep-{axis:?}-{slug}-{}", grid.setting.slug()).to_lowercase(),
         title: format!("{low} to {high} {}: {fixed}; {}", axis.label(), grid.setting),
@@ -165,7 +169,7 @@ fn chart(grid: &Grid<'_>, axis: Axis, rows: &[&GridRow<'_>], palette: &Palette) 
             vec![Reference { label: "measured FMA ceiling".to_owned(), y: 1.0 }]
         },
         series: grid
-            .columns_of(wanted)
+            .columns_of(|role| !hidden(role))
             .map(|column| series(axis, rows, column, palette))
             .filter(|series| !series.points.is_empty())
             .collect(),

@@ -40,6 +40,24 @@ fn means_ratios_and_wins_are_over_layers() {
 }
 
 #[test]
+fn a_product_alone_is_shown_and_wins_nothing() {
+    let records = [
+        record("net", "a", "pointwise", 100.0),
+        record("net", "a", "openblas", 110.0),
+        record("net", "a", "openblas-product", 90.0),
+    ];
+    let ranking = only(rank(&records, &Known::default(), Entrants::Contenders));
+    assert_eq!(names(&ranking), ["openblas-product", "pointwise", "openblas"]);
+    let wins: Vec<usize> = ranking.standings.iter().map(|standing| standing.wins).collect();
+    assert_eq!(wins, [0, 1, 0]);
+    assert!(ranking.notes.iter().any(|note| note.contains("-product")), "{:?}", ranking.notes);
+    let grids = grids(&records, &Known::default());
+    let losses = losses(&grids, &Known::default());
+    assert!(losses.plain.is_empty() && losses.own_layout.is_empty());
+    assert_eq!(losses.against, ["openblas"]);
+}
+
+#[test]
 fn a_missing_cell_leaves_its_layer_out_for_all_and_is_told() {
     let records = [
         record("net", "a", "pointwise", 100.0),

@@ -2,14 +2,14 @@
 //!
 //! It splits a product over the rayon pool itself. Its ISA cannot be capped.
 
-use super::matrix::{Matrix, MatrixMut};
-use crate::contender::lowering::{Lowered, Sgemm};
-use crate::contender::{Case, Contender, Prepared, Refusal, expect_no_cap, locked_version};
+use crate::contender::contract::{Case, Contender, Refusal, expect_no_cap, locked_version};
+use crate::contender::lowering::{self, Sgemm};
+use crate::contender::matrix::{Matrix, MatrixMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The contender.
-pub(in super::super) fn contender() -> impl Contender {
-    GemmCrate { threads: AtomicUsize::new(1) }
+/// The contenders.
+pub(in super::super) fn contenders() -> [Box<dyn Contender>; 2] {
+    lowering::contenders(GemmCrate { threads: AtomicUsize::new(1) })
 }
 
 struct GemmCrate {
@@ -18,6 +18,22 @@ struct GemmCrate {
 }
 
 impl Sgemm for GemmCrate {
+    fn names(&self) -> [&'static str; 2] {
+        ["gemm", "gemm-product"]
+    }
+
+    fn version(&self) -> String {
+        locked_version("gemm")
+    }
+
+    fn available(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn expect(&self, case: &Case<'_>) -> Result<(), Refusal> {
+        expect_no_cap(case.isa)
+    }
+
     fn multiply(&self, a: Matrix<'_>, b: Matrix<'_>, mut c: MatrixMut<'_>) -> Result<(), Refusal> {
         c.expect_product_of(&a, &b);
         let threads = self.threads.load(Ordering::Relaxed);
@@ -25,14 +41,14 @@ impl Sgemm for GemmCrate {
             if threads == 1 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(threads) };
         // SAFETY: the views' constructors checked that every element lies in its slice, the
         // sizes agree as checked above, `c` is borrowed mutably and so overlaps neither `a` nor
-        // `b`, and its rows don't overlap. Strides of slices of `f32` fit `isize`.
+        // `b`, and no two of its elements lie in one place. Strides of slices of `f32` fit `isize`.
         unsafe {
             gemm::gemm(
                 a.rows(),
                 b.columns(),
                 a.columns(),
                 c.as_mut_ptr(),
-                1,
+                c.column_stride() as isize,
                 c.row_stride() as isize,
                 false,
                 a.as_ptr(),
@@ -52,35 +68,22 @@ impl Sgemm for GemmCrate {
         Ok(())
     }
 
-    fn set_threads(&self, threads: usize) -> Result<bool, Refusal> {
+    fn has_threads(&self) -> bool {
+        true
+    }
+
+    fn set_threads(&self, threads: usize) -> Result<(), Refusal> {
         self.threads.store(threads, Ordering::Relaxed);
-        Ok(true)
+        Ok(())
     }
 }
 
-impl Contender for GemmCrate {
-    fn name(&self) -> &str {
-        "gemm"
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn version(&self) -> String {
-        locked_version("gemm")
-    }
-
-    fn available(&self) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn exact(&self) -> bool {
-        false
-    }
-
-    fn prepacks(&self) -> bool {
-        false
-    }
-
-    fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal> {
-        expect_no_cap(case.isa)?;
-        Ok(Box::new(Lowered::new(self, case)?))
+    #[test]
+    fn every_way_to_use_it_is_right() {
+        lowering::expect_every_way_is_right(&GemmCrate { threads: AtomicUsize::new(1) });
     }
 }

@@ -1,13 +1,13 @@
 //! The one call of the crate `matrixmultiply`, which takes pointers.
 
-use super::matrix::{Matrix, MatrixMut};
+use crate::contender::matrix::{Matrix, MatrixMut};
 
 /// `c = a·b` on one thread.
 pub(in super::super) fn sgemm(a: Matrix<'_>, b: Matrix<'_>, mut c: MatrixMut<'_>) {
     c.expect_product_of(&a, &b);
     // SAFETY: the views' constructors checked that every element lies in its slice, the sizes
     // agree as checked above, `c` is borrowed mutably and so overlaps neither `a` nor `b`, and
-    // its rows don't overlap. Strides of slices of `f32` fit `isize`.
+    // no two of its elements lie in one place. Strides of slices of `f32` fit `isize`.
     unsafe {
         matrixmultiply::sgemm(
             a.rows(),
@@ -23,7 +23,7 @@ pub(in super::super) fn sgemm(a: Matrix<'_>, b: Matrix<'_>, mut c: MatrixMut<'_>
             0.0,
             c.as_mut_ptr(),
             c.row_stride() as isize,
-            1,
+            c.column_stride() as isize,
         );
     }
 }

@@ -16,13 +16,13 @@
 
 #[cfg(feature = "peer-gemm")]
 pub(super) mod gemm;
-pub(super) mod matrix;
 pub(super) mod matrixmultiply;
 pub(super) mod onednn;
+pub(super) mod onnxruntime;
 pub(super) mod openblas;
 pub(super) mod xnnpack;
 
-use super::Refusal;
+use crate::contender::contract::Refusal;
 use libloading::Library;
 use pointwise::{Activation, Isa};
 use std::ffi::OsStr;
@@ -126,13 +126,19 @@ fn open(path: &Path) -> Result<(Library, PathBuf), Refusal> {
 
 /// A file of that name in a folder or below it, the first in order of names.
 fn find(folder: &Path, name: &str, depth: usize) -> Option<PathBuf> {
+    find_file(folder, depth, |found| found == name)
+}
+
+/// A file whose name is `wanted`, in a folder or below it, the first in order of names.
+fn find_file(folder: &Path, depth: usize, wanted: impl Fn(&str) -> bool + Copy) -> Option<PathBuf> {
     let mut entries: Vec<PathBuf> =
         std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     entries.sort();
-    let here = entries.iter().find(|path| path.is_file() && path.ends_with(name));
+    let named = |path: &Path| path.file_name().and_then(OsStr::to_str).is_some_and(wanted);
+    let here = entries.iter().find(|path| path.is_file() && named(path));
     here.cloned().or_else(|| {
         let below = entries.iter().filter(|path| depth > 0 && path.is_dir());
-        below.into_iter().find_map(|path| find(path, name, depth - 1))
+        below.into_iter().find_map(|path| find_file(path, depth - 1, wanted))
     })
 }
 

@@ -4,23 +4,19 @@
 //! are taken. Its ISA is capped by the environment variable `OPENBLAS_CORETYPE`, which it reads
 //! when it is loaded: see [`super::environment`].
 
-use super::matrix::{Matrix, MatrixMut};
 use super::{expect_cap, expect_processors, open_first, peers_folder};
-use crate::contender::lowering::{Lowered, Sgemm};
-use crate::contender::{Case, Contender, Options, Prepared, Refusal};
+use crate::contender::contract::{Case, Contender, Options, Refusal};
+use crate::contender::lowering::{self, Sgemm};
+use crate::contender::matrix::{Matrix, MatrixMut};
 use libloading::Library;
 use pointwise::Isa;
 use std::ffi::{CStr, c_char, c_int};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// The contender, its library not loaded yet.
-pub(in super::super) fn contender(options: &Options) -> impl Contender + use<> {
-    OpenBlas {
-        folder: peers_folder(options.peers.as_deref()),
-        isa: options.isa,
-        loaded: OnceLock::new(),
-    }
+/// The contenders, their library not loaded yet.
+pub(in super::super) fn contenders(options: &Options) -> [Box<dyn Contender>; 2] {
+    lowering::contenders(OpenBlas::new(options))
 }
 
 struct OpenBlas {
@@ -61,6 +57,8 @@ struct Api {
     multiply: Multiply,
     set_threads: unsafe extern "C" fn(c_int),
     threads: unsafe extern "C" fn() -> c_int,
+    /// Held while the count is set and read back: it is the process's.
+    setting: Mutex<()>,
     config: String,
     core: String,
 }
@@ -101,7 +99,7 @@ impl Api {
             };
             let set_threads = function(&library, "openblas_set_num_threads")?;
             let threads = function(&library, "openblas_get_num_threads")?;
-            Api { multiply, set_threads, threads, config, core }
+            Api { multiply, set_threads, threads, setting: Mutex::new(()), config, core }
         };
         // Its worker threads run code in it.
         std::mem::forget(library);
@@ -110,6 +108,11 @@ impl Api {
 }
 
 impl OpenBlas {
+    fn new(options: &Options) -> OpenBlas {
+        let folder = peers_folder(options.peers.as_deref());
+        OpenBlas { folder, isa: options.isa, loaded: OnceLock::new() }
+    }
+
     fn api(&self) -> Result<&Api, Refusal> {
         let load = || {
             let names = ["libscipy_openblas64_.so", "libopenblas.so.0", "libopenblas.so"];
@@ -135,11 +138,37 @@ impl OpenBlas {
 }
 
 impl Sgemm for OpenBlas {
+    fn names(&self) -> [&'static str; 2] {
+        ["openblas", "openblas-product"]
+    }
+
+    fn version(&self) -> String {
+        let Ok(api) = self.api() else { return String::new() };
+        // "OpenBLAS 0.3.27 USE64BITINT DYNAMIC_ARCH …"
+        api.config.split_whitespace().nth(1).unwrap_or_default().to_owned()
+    }
+
+    fn available(&self) -> Result<(), Refusal> {
+        self.api().map(|_| ())
+    }
+
+    fn expect(&self, case: &Case<'_>) -> Result<(), Refusal> {
+        expect_cap(self.isa, case.isa)?;
+        self.expect_isa()?;
+        expect_processors(case.threads)
+    }
+
     fn multiply(&self, a: Matrix<'_>, b: Matrix<'_>, mut c: MatrixMut<'_>) -> Result<(), Refusal> {
         c.expect_product_of(&a, &b);
+        // What separates the rows of the product; a single row is separated from nothing.
+        let ldc = if c.rows() == 1 { c.columns() } else { c.row_stride() };
+        if c.column_stride() != 1 || ldc < c.columns() {
+            // The library would exchange the factors back.
+            return Err(Refusal::Unsupported("outputs by columns".to_owned()));
+        }
         let Operand { transpose: ta, leading: lda } = Operand::of(&a)?;
         let Operand { transpose: tb, leading: ldb } = Operand::of(&b)?;
-        let (ldc, pa, pb, pc) = (c.row_stride(), a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
+        let (pa, pb, pc) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
         let sizes = [a.rows(), b.columns(), a.columns(), lda, ldb, ldc];
         let too_large = |_| Refusal::Unsupported(format!("{sizes:?} exceed its integers"));
         // SAFETY: the views' constructors checked that every element lies in its slice; sizes
@@ -161,8 +190,13 @@ impl Sgemm for OpenBlas {
         Ok(())
     }
 
-    fn set_threads(&self, threads: usize) -> Result<bool, Refusal> {
+    fn has_threads(&self) -> bool {
+        true
+    }
+
+    fn set_threads(&self, threads: usize) -> Result<(), Refusal> {
         let api = self.api()?;
+        let _alone = api.setting.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = c_int::try_from(threads).unwrap_or(c_int::MAX);
         // SAFETY: both take and return a plain integer and may be called at any time.
         let got = unsafe {
@@ -172,7 +206,7 @@ impl Sgemm for OpenBlas {
         if got != wanted {
             return Err(Refusal::Failed(format!("{threads} threads asked for, {got} set")));
         }
-        Ok(true)
+        Ok(())
     }
 
     fn kernel(&self) -> String {
@@ -188,11 +222,18 @@ struct Operand {
 
 impl Operand {
     fn of(matrix: &Matrix<'_>) -> Result<Self, Refusal> {
+        let [rows, columns] = [matrix.rows(), matrix.columns()];
+        // What separates lines of so many values; a single line is separated from nothing.
+        let leading = |lines, len, within, between: usize| {
+            let side_by_side = len == 1 || within == 1;
+            let leading = if lines == 1 { len } else { between };
+            (side_by_side && leading >= len).then_some(leading)
+        };
         let (rs, cs) = (matrix.row_stride(), matrix.column_stride());
-        if cs == 1 && rs >= matrix.columns() {
-            Ok(Operand { transpose: NO_TRANSPOSE, leading: rs })
-        } else if rs == 1 && cs >= matrix.rows() {
-            Ok(Operand { transpose: TRANSPOSE, leading: cs })
+        if let Some(leading) = leading(rows, columns, cs, rs) {
+            Ok(Operand { transpose: NO_TRANSPOSE, leading })
+        } else if let Some(leading) = leading(columns, rows, rs, cs) {
+            Ok(Operand { transpose: TRANSPOSE, leading })
         } else {
             Err(Refusal::Unsupported(format!("strides {rs} and {cs}")))
         }
@@ -207,33 +248,16 @@ fn narrow<I: TryFrom<usize> + Default + Copy>(sizes: [usize; 6]) -> Result<[I; 6
     Ok(converted)
 }
 
-impl Contender for OpenBlas {
-    fn name(&self) -> &str {
-        "openblas"
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn version(&self) -> String {
-        let Ok(api) = self.api() else { return String::new() };
-        // "OpenBLAS 0.3.27 USE64BITINT DYNAMIC_ARCH …"
-        api.config.split_whitespace().nth(1).unwrap_or_default().to_owned()
-    }
-
-    fn available(&self) -> Result<(), Refusal> {
-        self.api().map(|_| ())
-    }
-
-    fn exact(&self) -> bool {
-        false
-    }
-
-    fn prepacks(&self) -> bool {
-        false
-    }
-
-    fn prepare<'a>(&'a self, case: &Case<'_>) -> Result<Box<dyn Prepared + 'a>, Refusal> {
-        expect_cap(self.isa, case.isa)?;
-        self.expect_isa()?;
-        expect_processors(case.threads)?;
-        Ok(Box::new(Lowered::new(self, case)?))
+    #[test]
+    fn every_way_to_use_it_is_right() {
+        let library = OpenBlas::new(&Options::default());
+        match library.available() {
+            Ok(()) => lowering::expect_every_way_is_right(&library),
+            Err(why) => eprintln!("skipped: {why}"),
+        }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{bounds, expect_processors, find, open, open_first, peers_folder};
 use crate::contender::buffer::Buffer;
-use crate::contender::{
+use crate::contender::contract::{
     Case, Contender, Options, Prepared, Refusal, SetupTimes, expect_no_cap, expect_plain,
 };
 use libloading::Library;

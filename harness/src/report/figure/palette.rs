@@ -128,7 +128,8 @@ impl Palette {
     pub fn of<'c>(columns: impl IntoIterator<Item = &'c GridColumn>) -> Palette {
         let mut strangers: Vec<String> = columns
             .into_iter()
-            .filter(|column| column.role != Role::Kernel && !is_known(&column.contender))
+            .filter(|column| !matches!(column.role, Role::Kernel | Role::Partial))
+            .filter(|column| !is_known(&column.contender))
             .map(|column| column.contender.clone())
             .collect();
         strangers.sort();

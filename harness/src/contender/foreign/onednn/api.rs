@@ -1,6 +1,6 @@
 //! The part of oneDNN's C API (3.x) that a convolution needs, with owners for its objects.
 
-use crate::contender::Refusal;
+use crate::contender::contract::Refusal;
 use crate::contender::foreign::{open_first, peers_folder};
 use libloading::Library;
 use pointwise::Isa;

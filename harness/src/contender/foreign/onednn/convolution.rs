@@ -4,8 +4,8 @@ use super::api::{self, Api, Argument, Dims};
 use super::objects::{
     Description, Owned, Primitive, PrimitiveDescription, Stream, Tensor, dims, kind,
 };
+use crate::contender::contract::{Case, Prepared, Refusal, SetupTimes};
 use crate::contender::foreign::bounds;
-use crate::contender::{Case, Prepared, Refusal, SetupTimes};
 use pointwise::{Activation, Layer, Layout, Padding, Shape};
 use std::ffi::c_int;
 use std::ptr::null_mut;

@@ -10,7 +10,7 @@ mod convolution;
 mod objects;
 
 use super::{expect_cap, expect_processors};
-use crate::contender::{Case, Contender, Options, Prepared, Refusal, expect_plain};
+use crate::contender::contract::{Case, Contender, Options, Prepared, Refusal, expect_plain};
 use api::Api;
 use convolution::Convolution;
 use pointwise::Isa;

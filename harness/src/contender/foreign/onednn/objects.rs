@@ -1,8 +1,8 @@
 //! Owners of oneDNN's objects, and the calls that make and use them.
 
 use super::api::{self, Api, Argument, Dims, Handle};
-use crate::contender::Refusal;
 use crate::contender::buffer::Buffer;
+use crate::contender::contract::Refusal;
 use std::ffi::{CStr, c_char, c_int};
 use std::marker::PhantomData;
 use std::ptr::null_mut;
