@@ -31,7 +31,6 @@ pub(crate) fn identity() -> String {
 
 /// Bytes of the last cache before memory, where the CPU tells them: all of that cache, which may
 /// be more than the share that [`Cpu::l3`] counts for one core.
-#[allow(dead_code, reason = "asked by the calibration of the host")]
 pub(crate) fn last_cache() -> Option<usize> {
     let Caches { l1, l2, l3, .. } = found().caches;
     [l1, l2, l3].into_iter().flatten().max()
