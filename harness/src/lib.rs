@@ -1,5 +1,6 @@
 //! The benchmark suite around `pointwise`: catalog, contenders, measuring, reporting.
 #![deny(unsafe_code)]
+pub mod calibration;
 pub mod catalog;
 pub mod compare;
 pub mod contender;

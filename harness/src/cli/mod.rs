@@ -5,6 +5,7 @@
 
 mod bench;
 mod builds;
+mod calibrate;
 mod compare;
 mod doctor;
 mod export;
@@ -86,6 +87,7 @@ enum Command {
     Compare(compare::Args),
     Report(report::Args),
     Export(export::Args),
+    Calibrate(calibrate::Args),
     Tune(tune::Args),
     Pick(pick::Args),
     Predict(predict::Args),
@@ -106,6 +108,7 @@ impl Command {
             Command::Compare(args) => compare::run(args, options, output),
             Command::Report(args) => report::run(args, options, output),
             Command::Export(args) => export::run(args, options, output),
+            Command::Calibrate(args) => calibrate::run(args, options, output),
             Command::Tune(args) => tune::run(args, options, output),
             Command::Pick(args) => pick::run(args, options, output),
             Command::Predict(args) => predict::run(args, options, output),
