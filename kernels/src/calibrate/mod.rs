@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! in turns, until the time is up:      every size of tile, by form, at two depths
-//!                                      the same stored under a mask, in part, and across
+//!                                      the same with shared vectors, with a residual, and stored
+//!                                      in other places, under a mask, in part, across
 //!                                      pixels packed by copy, transpose and gather
 //! then, a few times each:              a tile that streams from L2, L3 and memory
 //!                                      a load from memory; two threads of a pool
@@ -12,6 +13,7 @@
 //! unless [`Cpu::calibrate`] is.
 
 mod clock;
+mod fit;
 mod operands;
 mod packing;
 mod prices;
@@ -73,7 +75,7 @@ fn calibrate(pool: Pool<'_>, extent: Extent) -> Result<Calibration, Error> {
         wake: wake::measure(pool, extent.wakes, &mut clock)?,
     };
     let (noise, samples) = (times.noise(), times.rounds());
-    let text = text::write(host, &found, noise);
+    let text = text::write_host(&found, noise);
     Ok(Calibration { cpu: Cpu::parse("host", &text)?, text, noise, samples })
 }
 

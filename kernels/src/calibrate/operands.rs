@@ -16,9 +16,12 @@ use core::hint::black_box;
 /// other out of L1.
 const A_ROW: usize = 208;
 
-/// Between the lanes of a result that is stored across: some plane of an image, in another page
-/// for every lane.
+/// Between the lanes of a result that is stored across, or between rows that are apart: another page
+/// each, and never the same set of L1.
 const PLANE: usize = 1040;
+
+/// The most lanes of a tile.
+const MOST_LANES: usize = 64;
 
 /// One size of tile.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,10 +47,14 @@ pub(super) struct Job {
     /// Whether two rows share the last vector.
     pub(super) half: bool,
     pub(super) depth: usize,
-    /// How the result goes out; across, each lane goes to another plane.
+    /// How the result goes out; across and scattered, each lane goes to another page.
     pub(super) store: Store,
     /// Lanes that are stored.
     pub(super) wanted: usize,
+    /// Whether rows that are stored side by side go to a page each.
+    pub(super) apart: bool,
+    /// Whether a residual is added.
+    pub(super) residual: bool,
 }
 
 /// Elements that a job touches of each operand.
@@ -63,7 +70,8 @@ impl Job {
     /// The tile of this size, stored whole.
     pub(super) fn whole(size: Size, form: Form, depth: usize) -> Job {
         let wanted = size.lanes();
-        Job { size, form, half: false, depth, store: Store::Whole, wanted }
+        let (half, apart, residual) = (false, false, false);
+        Job { size, form, half, depth, store: Store::Whole, wanted, apart, residual }
     }
 
     /// The function; none if there is no such tile here.
@@ -85,12 +93,17 @@ impl Job {
         }
     }
 
+    /// Pitch of rows that are stored side by side.
+    fn row(&self) -> usize {
+        if self.apart { PLANE } else { self.size.lanes() }
+    }
+
     fn reach(&self) -> Reach {
         let (rows, lanes) = (self.size.rows, self.size.lanes());
         let [row, step] = self.pitches();
         let y = match self.store {
-            Store::Across => (lanes - 1) * PLANE + rows,
-            _ => rows * lanes,
+            Store::Across | Store::Scattered => (lanes - 1) * PLANE + rows,
+            _ => (rows - 1) * self.row() + lanes,
         };
         // The vectors of every step are the same.
         Reach {
@@ -108,6 +121,9 @@ pub(super) struct Operands {
     b: Aligned,
     start: Aligned,
     y: Aligned,
+    residual: Aligned,
+    /// Where each lane of a scattered result goes.
+    table: [usize; MOST_LANES],
     /// Steps at the end of a tile that are done for half of its rows first, as runs do on this CPU.
     staggered: usize,
 }
@@ -134,6 +150,8 @@ impl Operands {
             b: filled(most.b, 0.25)?,
             start: filled(most.start, 0.0)?,
             y: filled(most.y, 0.0)?,
+            residual: filled(most.y, 0.0)?,
+            table: core::array::from_fn(|lane| lane * PLANE),
             staggered: Cpu::host().tuning.stagger_steps,
         })
     }
@@ -144,20 +162,22 @@ impl Operands {
         let Reach { a, b, start, y } = job.reach();
         let (from, lanes) = (self.a.values::<f32>(), self.b.values::<f32>());
         let (starts, to) = (self.start.values::<f32>(), self.y.values_mut::<f32>());
-        // How a tile is stored must agree with where its lanes lie; the other two ways need more.
-        let fits = match job.store {
+        let residual = self.residual.values::<f32>();
+        // A tile that is stored whole stores all lanes.
+        let lanes_fit = match job.store {
             Store::Whole => job.wanted == job.size.lanes(),
-            Store::Masked | Store::Partial | Store::Across => {
-                (1..=job.size.lanes()).contains(&job.wanted)
+            Store::Masked | Store::Partial | Store::Across | Store::Scattered => {
+                (1..=job.size.lanes().min(MOST_LANES)).contains(&job.wanted)
             }
-            Store::Scattered => false,
         };
         let within = a <= from.len() && b <= lanes.len() && start <= starts.len() && y <= to.len();
-        let Some(function) = job.function().filter(|_| fits && within) else { return };
+        let within = within && y <= residual.len();
+        let Some(function) = job.function().filter(|_| lanes_fit && within) else { return };
         let [a_row, a_step] = job.pitches();
         let (y_row, y_lanes) = match job.store {
             Store::Across => (1, Offsets::Every(PLANE)),
-            _ => (job.size.lanes(), Offsets::Adjacent),
+            Store::Scattered => (1, Offsets::Table(self.table.as_ptr())),
+            _ => (job.row(), Offsets::Adjacent),
         };
         let tile = Tile {
             depth: job.depth,
@@ -170,7 +190,7 @@ impl Operands {
             // Weights are broadcast from lines, pixels from rows and planes.
             start_by_row: job.form == LINE,
             y: to.as_mut_ptr(),
-            residual: core::ptr::null(),
+            residual: if job.residual { residual.as_ptr() } else { core::ptr::null() },
             y_row,
             y_lanes,
             lanes: job.wanted,
@@ -181,10 +201,11 @@ impl Operands {
             staggered: self.staggered,
         };
         for _ in 0..calls {
-            // SAFETY: the kernel is available, and the function one of its ISA and this size. Of `a` it reads up to element
-            // (rows − 1)·a_row + (depth − 1)·a_step, of `b` the lanes of one step, of `start` as
-            // many values as rows or lanes, and of `y` it writes up to the last row's last lane:
-            // what `reach` counts, which was compared with the buffers' lengths above. The
+            // SAFETY: the kernel is available, and the function is one of its ISA and this size. Of
+            // `a` it reads up to element (rows − 1)·a_row + (depth − 1)·a_step, of `b` the lanes of
+            // one step, of `start` as many values as rows or lanes. Of `y` it writes, and of a
+            // residual reads, up to the last row's last lane. That is what `reach` counts, which was
+            // compared with the buffers' lengths above; the table has an entry for each lane. The
             // buffers are borrowed for this call alone.
             unsafe { function(black_box(&tile)) };
         }
@@ -235,12 +256,14 @@ mod tests {
         let mut operands = Operands::of(jobs.iter().copied()).unwrap();
         for job in &jobs {
             operands.y.values_mut::<f32>().fill(-1.0);
+            operands.residual.values_mut::<f32>().fill(7.0);
             operands.run(job, 1);
-            let expected = job.depth as f32 * 0.125;
+            let residual = if job.residual { 7.0 } else { 0.0 };
+            let expected = job.depth as f32 * 0.125 + residual;
             let lanes = job.size.lanes();
             let written = |i: usize, j: usize| match job.store {
-                Store::Across => operands.y.values::<f32>()[j * PLANE + i],
-                _ => operands.y.values::<f32>()[i * lanes + j],
+                Store::Across | Store::Scattered => operands.y.values::<f32>()[j * PLANE + i],
+                _ => operands.y.values::<f32>()[i * job.row() + j],
             };
             for i in 0..job.size.rows {
                 for j in 0..lanes {
@@ -258,6 +281,7 @@ mod tests {
         let mut operands = Operands::of(std::iter::once(job)).unwrap();
         operands.y.values_mut::<f32>().fill(-1.0);
         operands.run(&Job { depth: 4096, ..job }, 1);
+        operands.run(&Job { apart: true, ..job }, 1);
         for store in [Store::Across, Store::Scattered] {
             operands.run(&Job { store, ..job }, 1);
         }

@@ -12,7 +12,7 @@ const PITCH: usize = 208;
 
 /// How an input is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(super) enum Way {
     /// Pixels that are adjacent: lines of them are copied.
     Copy,
     /// Channels that are adjacent: blocks are transposed.
@@ -21,20 +21,8 @@ pub(crate) enum Way {
     Second,
     /// Pixels further apart, one by one.
     Gather,
-}
-
-impl Way {
-    pub(super) const ALL: [Way; 4] = [Way::Copy, Way::Transpose, Way::Second, Way::Gather];
-
-    /// `copy`, `transpose`, `second` or `gather`.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Way::Copy => "copy",
-            Way::Transpose => "transpose",
-            Way::Second => "second",
-            Way::Gather => "gather",
-        }
-    }
+    /// Rows of adjacent channels, a pixel each, as they are.
+    Rows,
 }
 
 /// Some pixels to be packed.
@@ -54,7 +42,7 @@ impl Pack {
     fn pitches(&self) -> [usize; 2] {
         match self.way {
             Way::Copy => [PITCH, 1],
-            Way::Transpose => [1, PITCH],
+            Way::Transpose | Way::Rows => [1, PITCH.max(self.depth)],
             Way::Second => [PITCH, 2],
             Way::Gather => [PITCH, 3],
         }
@@ -91,6 +79,14 @@ impl Buffers {
         let Some(from) = self.from.values().get(..pack.input()) else { return };
         let Some(to) = self.to.values_mut().get_mut(..depth * count) else { return };
         if !kernel.is_available() {
+            return;
+        }
+        if pack.way == Way::Rows {
+            for _ in 0..calls {
+                for (row, to) in black_box(from).chunks(pixel).zip(to.chunks_exact_mut(depth)) {
+                    to.copy_from_slice(&row[..depth]);
+                }
+            }
             return;
         }
         let line = PixelLine { from, channel, pixel, depth, count, width: count };

@@ -1,10 +1,10 @@
 //! A calibration as text: a data file of a CPU, whose first lines say what made it and of which
 //! machine.
 
-use super::prices::{PackPrice, Prices, StorePrice, TilePrice, form_name, store_name};
+use super::prices::{Prices, TilePrice, form_name};
 use super::streams::Streams;
 use crate::cpu::Cpu;
-use crate::cpu::host::identity;
+use crate::cpu::host::{host_text, identity};
 use crate::describe::error::Error;
 use core::fmt;
 use core::fmt::Write;
@@ -137,93 +137,56 @@ impl Calibration {
 /// The last line.
 const END: &str = "# end\n";
 
-/// The text of what was found on this machine, which is otherwise as its data file says.
-pub(super) fn write(host: &Cpu, found: &Found, noise: f64) -> String {
+/// The text of what was found on this machine. What was not measured is as `base` says, the lines of
+/// its data file.
+pub(super) fn write(base: &str, found: &Found, noise: f64) -> String {
     let mut text = String::new();
     // Writing to a string never fails.
-    let _ = lines(&mut text, host, found, noise);
+    let _ = lines(&mut text, base, found, noise);
     text
 }
 
-fn lines(text: &mut String, host: &Cpu, found: &Found, noise: f64) -> fmt::Result {
-    let Found { prices, streams, wake } = found;
-    writeln!(text, "{FIRST}{VERSION}\n{LIBRARY}{}\n{CPU}{}", BUILD, identity())?;
-    writeln!(text, "# Samples were {:.0}% longer than the shortest.", 100.0 * noise)?;
-    writeln!(text, "# Not measured: what the data file says of this CPU.")?;
-    facts(text, host)?;
-    writeln!(text, "# Bytes per cycle, and cycles, while multiplying.")?;
-    let Streams { l2, far, memory, latency } = streams;
-    for (name, measured, of_file) in [
-        ("l2_bytes", l2, host.l2_bytes),
-        ("far_bytes", far, host.far_bytes),
-        ("memory_bytes", memory, host.memory_bytes),
-        ("memory_latency", latency, host.memory_latency),
-        ("wake", wake, host.wake),
-    ] {
-        match measured {
-            Some(value) => writeln!(text, "{name} {}", rounded(*value))?,
-            None => writeln!(text, "# not measured\n{name} {of_file}")?,
+/// The same with the data file of this machine.
+pub(super) fn write_host(found: &Found, noise: f64) -> String {
+    write(&host_text(), found, noise)
+}
+
+fn lines(text: &mut String, base: &str, found: &Found, noise: f64) -> fmt::Result {
+    let Found { prices: Prices { tiles, named }, streams, wake } = found;
+    writeln!(text, "{FIRST}{VERSION}\n{LIBRARY}{BUILD}\n{CPU}{}", identity())?;
+    writeln!(text, "# Not measured, but what its data file says of this CPU:")?;
+    for line in base.lines().filter(|line| tiles.is_empty() || !line.starts_with("tile ")) {
+        match line.strip_prefix("title ") {
+            Some(title) => writeln!(text, "title {title}, calibrated")?,
+            None => writeln!(text, "{line}")?,
         }
     }
-    tiles(text, prices)?;
+    writeln!(text, "# Measured; a sample took {:.0}% longer than the shortest.", 100.0 * noise)?;
+    let Streams { l2, far, memory, latency } = *streams;
+    let streams = [
+        ("l2_bytes", l2),
+        ("far_bytes", far),
+        ("memory_bytes", memory),
+        ("memory_latency", latency),
+        ("wake", *wake),
+    ];
+    let streams = streams.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    for (name, value) in named.iter().copied().chain(streams) {
+        line(text, &format!("{name} {}", rounded(value)))?;
+    }
+    writeln!(text, "# tile ISA FORM ROWSxVECTORS: cycles of a step, cycles of start and store")?;
+    for TilePrice { isa, form, rows, vectors, step, ends } in tiles {
+        let (form, step, ends) = (form_name(*form), rounded(*step), rounded(*ends));
+        line(text, &format!("tile {isa} {form} {rows}x{vectors} {step} {ends}"))?;
+    }
     text.push_str(END);
     Ok(())
 }
 
-/// What no calibration measures.
-fn facts(text: &mut String, host: &Cpu) -> fmt::Result {
-    let title = host.title.trim_end_matches(", calibrated");
-    writeln!(text, "title {title}, calibrated\nisa {}", host.isa)?;
-    for (name, value) in [
-        ("fma_avx512", host.fma_avx512),
-        ("fma_narrow", host.fma_narrow),
-        ("loads_avx512", host.loads_avx512),
-        ("loads_narrow", host.loads_narrow),
-        ("fma_latency", host.fma_latency),
-        ("issue", host.issue),
-        ("window", host.window),
-        ("tlb_pages", host.tlb_pages),
-    ] {
-        writeln!(text, "{name} {value}")?;
-    }
-    let tuning = host.tuning;
-    for (name, value) in [
-        ("l1", host.l1),
-        ("l1_ways", host.l1_ways),
-        ("l2", host.l2),
-        ("l3", host.l3),
-        ("ask_steps", tuning.ask_steps),
-        ("ask_outputs", tuning.ask_outputs),
-        ("stagger_steps", tuning.stagger_steps),
-    ] {
-        writeln!(text, "{name} {value}")?;
-    }
-    Ok(())
-}
-
-/// What tiles, stores and packing cost.
-fn tiles(text: &mut String, prices: &Prices) -> fmt::Result {
-    writeln!(text, "# tile ISA FORM ROWSxVECTORS: cycles of a step, cycles of start and store")?;
-    for TilePrice { isa, form, half, rows, vectors, step, ends } in &prices.tiles {
-        // Those that data files have no lines for are left for people to read.
-        let known = !half && matches!(form_name(*form), "rows" | "line");
-        let (mark, half) = (if known { "" } else { "# " }, if *half { "half-" } else { "" });
-        let (form, step, ends) = (form_name(*form), rounded(*step), rounded(*ends));
-        writeln!(text, "{mark}tile {isa} {half}{form} {rows}x{vectors} {step} {ends}")?;
-    }
-    writeln!(
-        text,
-        "# store ISA WAY ROWSxVECTORS: cycles of start and store, and of each odd lane"
-    )?;
-    for StorePrice { isa, store, rows, vectors, ends, each } in &prices.stores {
-        let (store, ends, each) = (store_name(*store), rounded(*ends), rounded(*each));
-        writeln!(text, "# store {isa} {store} {rows}x{vectors} {ends} {each}")?;
-    }
-    writeln!(text, "# pack ISA WAY: cycles of a start, and of each vector or element")?;
-    for PackPrice { isa, way, start, each } in &prices.packs {
-        writeln!(text, "# pack {isa} {} {} {}", way.name(), rounded(*start), rounded(*each))?;
-    }
-    Ok(())
+/// A line; one that data files do not have is left for people to read.
+fn line(text: &mut String, line: &str) -> fmt::Result {
+    let mark = if Cpu::parse("host", line).is_ok() { "" } else { "# " };
+    writeln!(text, "{mark}{line}")
 }
 
 /// A price with four digits, or as many as it has before the point.
@@ -237,53 +200,50 @@ fn rounded(value: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::micro::isa::Isa;
-    use crate::micro::operands::{LINE, ROWS};
+    use crate::micro::operands::{LINE, PLANES, ROWS};
 
     fn found() -> Found {
-        let tile = |form, half, rows| TilePrice {
+        let tile = |form, rows| TilePrice {
             isa: Isa::Avx2,
             form,
-            half,
             rows,
             vectors: 2,
-            step: 6.1234,
-            ends: 34.56,
+            step: 6.12345,
+            ends: 34.5678,
         };
-        let prices = Prices {
-            tiles: vec![tile(ROWS, false, 6), tile(LINE, false, 6), tile(ROWS, true, 5)],
-            ..Prices::default()
-        };
-        let streams = Streams { l2: Some(31.456), far: None, memory: Some(6.5), latency: None };
+        let tiles = vec![tile(ROWS, 6), tile(LINE, 6), tile(PLANES, 5)];
+        let prices = Prices { tiles, named: vec![("issue", 5.5), ("no_such_price", 1.0)] };
+        let streams = Streams { l2: Some(31.4567), far: None, memory: Some(6.5), latency: None };
         Found { prices, streams, wake: Some(4567.8) }
     }
 
     #[test]
     fn measured_prices_replace_those_of_the_file_and_the_rest_stays() {
-        let zen2 = Cpu::named("zen2").unwrap();
-        let text = write(&zen2, &found(), 0.031);
+        let base = "title A CPU\nisa avx2\nissue 4\nwindow 99\nl2_bytes 9\nfar_bytes 11.5\n\
+                    tile avx2 rows 1x1 3 1\n";
+        let text = write(base, &found(), 0.031);
         let cpu = Calibration::parse(&text).unwrap();
         assert_eq!((cpu.l2_bytes, cpu.memory_bytes, cpu.wake), (31.46, 6.5, 4568.0));
-        let expected = Some((f64::from(6.123f32), Some(f64::from(34.56f32))));
+        assert_eq!((cpu.issue, cpu.window, cpu.far_bytes), (5.5, 99.0, 11.5));
+        assert_eq!((cpu.title.as_str(), cpu.isa), ("A CPU, calibrated", Isa::Avx2));
+        let measured = f64::from(6.123f32);
         for form in [true, false] {
-            assert_eq!(cpu.tiles.get(Isa::Avx2, form, 6, 2), expected);
-            assert_eq!(cpu.tiles.get(Isa::Avx2, form, 5, 2), None);
+            let step = |rows, vectors| cpu.tiles.get(Isa::Avx2, form, rows, vectors).map(|it| it.0);
+            assert_eq!(step(6, 2), Some(measured));
+            // Those of the file were of another build, and none is left among the measured ones.
+            assert_eq!((step(5, 2), step(1, 1)), (None, None));
         }
-        let same = Cpu {
-            name: "host".to_owned(),
-            title: "AMD Zen 2, calibrated".to_owned(),
-            l2_bytes: cpu.l2_bytes,
-            memory_bytes: cpu.memory_bytes,
-            wake: cpu.wake,
-            tiles: cpu.tiles.clone(),
-            ..zen2
-        };
-        assert_eq!(cpu, same);
-        assert!(text.contains("3% longer"), "{text}");
+        assert!(text.contains("3% longer") && text.contains("# no_such_price 1\n"), "{text}");
+        // Without tiles of its own it keeps the file's.
+        let none = Found::default();
+        let cpu = Calibration::parse(&write(base, &none, 0.0)).unwrap();
+        assert!(cpu.tiles.get(Isa::Avx2, true, 1, 1).is_some());
+        assert_eq!(cpu.l2_bytes, 9.0);
     }
 
     #[test]
     fn what_is_not_of_this_library_and_cpu_is_refused() {
-        let text = write(Cpu::host(), &found(), 0.0);
+        let text = write_host(&found(), 0.0);
         let other = |from: &str, to: &str| Calibration::parse(&text.replacen(from, to, 1));
         let version = format!("{LIBRARY}{BUILD}");
         assert_eq!(
@@ -298,8 +258,9 @@ mod tests {
             Err(CalibrationError::NotACalibration { first: "# pointwise-calibration 2".into() })
         );
         assert_eq!(other("# library", "# lib"), Err(CalibrationError::Damaged { line: 2 }));
-        let number = text.lines().position(|line| line.starts_with("l2_bytes")).unwrap() + 1;
-        assert_eq!(other("l2_bytes", "l9_bytes"), Err(CalibrationError::Damaged { line: number }));
+        let number = text.lines().position(|line| line.starts_with("memory_bytes 6.5")).unwrap();
+        let damaged = CalibrationError::Damaged { line: number + 1 };
+        assert_eq!(other("memory_bytes 6.5", "memory_bytes NaN"), Err(damaged));
         // Cut anywhere, it is never taken for a whole one.
         for (at, _) in text.match_indices('\n') {
             assert!(Calibration::parse(&text[..at]).is_err(), "{at}");

@@ -12,13 +12,7 @@ impl Cpu {
     /// This machine's, asked once.
     pub fn host() -> &'static Cpu {
         static HOST: OnceLock<Cpu> = OnceLock::new();
-        HOST.get_or_init(|| {
-            describe(&Found {
-                // The last that is there has the longest vectors.
-                isa: Isa::ALL.into_iter().rfind(|isa| isa.is_available()).unwrap_or(Isa::Scalar),
-                ..found()
-            })
-        })
+        HOST.get_or_init(|| describe(&this()))
     }
 }
 
@@ -36,37 +30,63 @@ pub(crate) fn last_cache() -> Option<usize> {
     [l1, l2, l3].into_iter().flatten().max()
 }
 
-/// The prices of a CPU: those of its own data file, else of its class, else a middling core's.
-pub(super) fn describe(found: &Found) -> Cpu {
-    let Caches { l1, l1_ways, l2, l3 } = found.caches;
-    let mut cpu = match known(found) {
-        Some(cpu) => cpu,
-        None => {
-            let mut cpu = match like(found).and_then(|name| Cpu::named(name).ok()) {
-                Some(like) => Cpu { title: format!("unknown, priced as {}", like.title), ..like },
-                None => Cpu::generic(),
-            };
-            cpu.name = "host".to_owned();
-            // A data file holds the share of L3 that one core can fill; nothing tells that here.
-            cpu.l3 = l3.unwrap_or(cpu.l3);
-            cpu
-        }
-    };
-    cpu.isa = found.isa;
-    cpu.l1 = l1.unwrap_or(cpu.l1);
-    cpu.l1_ways = l1_ways.unwrap_or(cpu.l1_ways);
-    cpu.l2 = l2.unwrap_or(cpu.l2);
-    cpu
+/// The data file that this machine's CPU is priced by, its own or its class's, without comments; then
+/// what is this machine's own.
+pub(crate) fn host_text() -> String {
+    text(&this())
 }
 
-/// The data file with a `match` line that names this CPU.
-fn known(found: &Found) -> Option<Cpu> {
+/// The CPU of this machine, with its ISA.
+fn this() -> Found {
+    // The last that is there has the longest vectors.
+    let isa = Isa::ALL.into_iter().rfind(|isa| isa.is_available()).unwrap_or(Isa::Scalar);
+    Found { isa, ..found() }
+}
+
+/// The prices of a CPU: those of its own data file, else of its class, else a middling core's.
+pub(super) fn describe(found: &Found) -> Cpu {
+    let name = known(found).unwrap_or("host");
+    // A file that is not read is a test's failure; nobody's program ends for it.
+    Cpu::parse(name, &text(found)).unwrap_or_else(|_| Cpu::generic())
+}
+
+fn text(found: &Found) -> String {
+    let known = known(found);
+    let file = known.or_else(|| like(found)).and_then(|name| FILES.iter().find(|f| f.0 == name));
+    let mut text = String::new();
+    let title = match (known, file) {
+        (Some(_), _) => None,
+        (None, Some((_, file))) => {
+            let title = file.lines().find_map(|line| line.strip_prefix("title "));
+            Some(format!("unknown, priced as {}", title.unwrap_or_default()))
+        }
+        (None, None) => Some(Cpu::generic().title),
+    };
+    let lines = file.map_or("", |file| file.1).lines();
+    for line in lines.filter(|line| !line.starts_with('#') && !line.starts_with("match ")) {
+        text += &format!("{line}\n");
+    }
+    // Later lines replace earlier ones.
+    text += &title.map_or(String::new(), |title| format!("title {title}\n"));
+    text += &format!("isa {}\n", found.isa);
+    let Caches { l1, l1_ways, l2, l3 } = found.caches;
+    // A data file holds the share of L3 that one core can fill; nothing tells that of others.
+    let l3 = l3.filter(|_| known.is_none());
+    for (name, value) in [("l1", l1), ("l1_ways", l1_ways), ("l2", l2), ("l3", l3)] {
+        if let Some(value) = value.filter(|value| *value > 0) {
+            text += &format!("{name} {value}\n");
+        }
+    }
+    text
+}
+
+/// The name of the data file with a `match` line that names this CPU.
+fn known(found: &Found) -> Option<&'static str> {
     let named = |text: &str| {
         let mut lines = text.lines().filter_map(|line| line.strip_prefix("match "));
         lines.any(|line| matches(line, found.vendor, found.family, found.model))
     };
-    let (name, text) = FILES.iter().find(|file| named(file.1))?;
-    Cpu::parse(name, text).ok()
+    FILES.iter().find(|file| named(file.1)).map(|file| file.0)
 }
 
 /// Whether `VENDOR FAMILY MODEL[-MODEL]…` names this CPU.
