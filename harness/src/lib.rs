@@ -19,6 +19,7 @@
 //! | [`gate`] | the verdict on two builds |
 //! | [`report`] | the page and its figures |
 #![deny(unsafe_code)]
+pub mod calibration;
 pub mod catalog;
 pub mod compare;
 pub mod contender;

@@ -10,6 +10,7 @@
 //! unspecified. A host's flush-to-zero or rounding mode changes nothing and is left as it was.
 
 // The rooms, each importing only from those above it (`scripts/module-graph` checks that).
+mod calibrate;
 mod choose;
 mod cpu;
 mod cut;
@@ -20,6 +21,7 @@ mod plan;
 mod reference;
 mod run;
 
+pub use calibrate::text::{Calibration, CalibrationError};
 pub use choose::candidate::{Basis, Candidate, Candidates};
 pub use choose::profile::{Measured, Profile, ProfileError};
 pub use cpu::Cpu;

@@ -8,6 +8,7 @@ mod bench;
 mod bench_pass;
 mod bench_pass_tables;
 mod builds;
+mod calibrate;
 mod compare;
 mod doctor;
 mod export;
@@ -91,6 +92,7 @@ enum Command {
     Compare(compare::Args),
     Report(report::Args),
     Export(export::Args),
+    Calibrate(calibrate::Args),
     Tune(tune::Args),
     Pick(pick::Args),
     Predict(predict::Args),
@@ -131,6 +133,7 @@ impl Command {
             Command::Compare(args) => compare::run(args, options, output),
             Command::Report(args) => report::run(args, options, output),
             Command::Export(args) => export::run(args, options, output),
+            Command::Calibrate(args) => calibrate::run(args, options, output),
             Command::Tune(args) => tune::run(args, options, output),
             Command::Pick(args) => pick::run(args, options, output),
             Command::Predict(args) => predict::run(args, options, output),

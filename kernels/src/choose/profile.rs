@@ -12,7 +12,7 @@
 //! input is packed, parts of the pixels × of the outputs, nanoseconds. `#` starts a comment.
 
 use crate::choose::candidate::Candidate;
-use crate::cpu::{Cpu, brand};
+use crate::cpu::host::identity;
 use crate::cut::blocking::Blocking;
 use crate::cut::split::Split;
 use crate::describe::activation::Activation;
@@ -157,7 +157,7 @@ impl Profile {
     /// An empty profile of this CPU and library.
     pub fn new() -> Self {
         let library = env!("CARGO_PKG_VERSION").to_owned();
-        Profile { dtype: Dtype::F32, cpu: host(), library, known: Vec::new() }
+        Profile { dtype: Dtype::F32, cpu: identity(), library, known: Vec::new() }
     }
 
     /// Adds a measured candidate, replacing an older time of the same.
@@ -271,7 +271,7 @@ impl Profile {
 
     /// Refuses a profile of another CPU.
     pub(crate) fn check_host(&self) -> Result<(), ProfileError> {
-        let here = host();
+        let here = identity();
         if self.cpu != here {
             return Err(ProfileError::OtherCpu { found: self.cpu.clone(), here });
         }
@@ -304,12 +304,6 @@ impl fmt::Display for Profile {
         }
         Ok(())
     }
-}
-
-/// What profiles of this machine are keyed by.
-fn host() -> String {
-    let cpu = Cpu::host();
-    format!("{} {} l1 {} l2 {}", brand(), cpu.isa, cpu.l1, cpu.l2)
 }
 
 /// A layer without what of its epilogue hardly takes time: times measured with another one are as

@@ -2,15 +2,15 @@
 //!
 //! This room imports `describe` and `micro`. It knows nothing of layers.
 
+mod class;
 mod detect;
+pub(crate) mod host;
 mod tile_costs;
 
-pub(crate) use detect::brand;
 use tile_costs::TileCosts;
 
 use crate::describe::error::Error;
 use crate::micro::isa::Isa;
-use std::sync::OnceLock;
 
 /// The numbers of a CPU that kernels and blockings are chosen by.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,12 +90,6 @@ static FILES: &[(&str, &str)] = files![
 ];
 
 impl Cpu {
-    /// This machine's, asked once.
-    pub fn host() -> &'static Cpu {
-        static HOST: OnceLock<Cpu> = OnceLock::new();
-        HOST.get_or_init(detect::detect)
-    }
-
     /// Every CPU that there is a data file of.
     pub fn names() -> impl Iterator<Item = &'static str> {
         FILES.iter().map(|file| file.0)
