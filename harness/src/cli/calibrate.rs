@@ -4,11 +4,11 @@ use super::failure::{Failure, Outcome};
 use super::files;
 use super::options::Options;
 use super::output::{self, Output};
-use super::progress::Progress;
+use super::progress::ProgressBar;
 use super::table::Table;
 use pointwise::{Calibration, Cpu, Isa, Kernel, Pool, kernels};
 use pointwise_harness::calibration;
-use pointwise_harness::measure;
+use pointwise_harness::timing::pool;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -40,14 +40,17 @@ const NOISY: f64 = 0.2;
 /// Samples of each piece of work without which the shortest says little.
 const FEWEST_SAMPLES: usize = 10;
 
+/// The shared options that it takes.
+pub(super) const TAKES: &str = "threads json";
+
 pub(super) fn run(args: &Args, options: &Options, output: &mut Output) -> Result<Outcome, Failure> {
     let path =
         args.output.clone().or_else(calibration::cached).ok_or_else(|| Failure::Machine {
             what: "no cache folder",
             why: "the platform names none: say where with -o FILE".to_owned(),
         })?;
-    let pool = measure::pinned_pool(options.threads_or_all())?;
-    let progress = Progress::of("calibrate", 1);
+    let pool = pool::pinned_pool(options.threads_or_all())?;
+    let progress = ProgressBar::of("calibrate", 1);
     progress.at("tiles, stores, packing, memory and threads: about 2 s");
     let begin = Instant::now();
     let measured = Cpu::calibrate(Pool::In(&pool))?;

@@ -114,6 +114,7 @@ impl Command {
             Command::Compare(_) => ("compare", options::RECORDS),
             Command::Report(_) => ("report", options::RECORDS),
             Command::Export(_) => ("export", export::TAKES),
+            Command::Calibrate(_) => ("calibrate", calibrate::TAKES),
             Command::Tune(_) => ("tune", tune::TAKES),
             Command::Pick(args) => args.takes(),
             Command::Predict(_) => ("predict", predict::TAKES),

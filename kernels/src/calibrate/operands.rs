@@ -197,7 +197,7 @@ impl Operands {
             store: job.store,
             finish: Clamp { lo: 0.0, hi: f32::INFINITY },
             // Everything is near: a tile then asks for what it reads.
-            ahead: Ahead { lanes: 0, next: from.as_ptr(), step: a_step },
+            ahead: Ahead { lanes: 0, next: 0 },
             staggered: self.staggered,
         };
         for _ in 0..calls {

@@ -160,8 +160,7 @@ impl Walk {
                 finish: Clamp::NONE,
                 ahead: Ahead {
                     lanes: if fresh { self.ask_steps * self.lanes } else { 0 },
-                    next: a.as_ptr(),
-                    step: 1,
+                    next: 0,
                 },
                 staggered: 0,
             };
