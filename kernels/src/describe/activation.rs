@@ -1,4 +1,4 @@
-//! What is applied to an output last.
+//! The activation: the function that is applied to an output last.
 
 use crate::describe::error::Error;
 
@@ -7,9 +7,9 @@ use crate::describe::error::Error;
 /// Every kernel, ISA and thread count gives the bits of [`Activation::apply`]. A NaN stays a NaN,
 /// and `-0.0` stays `-0.0` under ReLU: each bound is a comparison (`if v < lo { lo } else { v }`).
 ///
-/// Bounds of the error against the exact function of the same `f32`, in units in the last place
-/// (the spacing of `f32` around the exact value), and the greatest errors of all `f32`s but the
-/// NaNs:
+/// The table has errors against the exact function of the same `f32`, in units in the last place
+/// (the spacing of `f32` around the exact value). The bound is what is promised. The greatest error
+/// is that over all `f32`s but the NaNs.
 ///
 /// | activation | bound | greatest | at | correctly rounded |
 /// |---|---:|---:|---:|---:|
@@ -22,11 +22,11 @@ use crate::describe::error::Error;
 /// | GELU | 3.5 | 3.2861 | −2.977501 | 96.20% |
 /// | SiLU | 3.5 | 3.3442 | −5.9388933 | 96.03% |
 ///
-/// `cargo run --release -p pointwise --example epilogue_errors -- --all` makes this table, and
-/// compares the bits of every ISA that the machine has. (Those of this one are from commit ffd95c5;
-/// the last four rows by the AVX-512 kernel, `--fastest`.) A test holds the bounds on every 1021st
-/// `f32` of either sign, on all around the places where the curves bend, and where the greatest
-/// errors were found, on every ISA.
+/// `cargo run --release -p pointwise --example epilogue_errors -- --all` makes this table and
+/// compares the bits of every ISA that the machine has. The figures are of commit ffd95c5, those of
+/// the last four rows from the AVX-512 kernel alone (`--fastest`). A test checks the bounds on every
+/// ISA: on every 1021st `f32` of either sign, on all `f32`s around the places where the curves bend,
+/// and where the greatest errors were found.
 ///
 /// ```
 /// use pointwise::{Activation, Layer, convolve};
@@ -57,8 +57,8 @@ pub enum Activation {
         /// Factor below zero, finite.
         slope: f32,
     },
-    /// `v`, or below zero `v` times the slope of its output channel, which is a parameter like
-    /// the bias: `Parameters::slopes`.
+    /// `v`, or below zero `v` times the slope of its output channel. The slopes are parameters like
+    /// the bias: [`Parameters::slopes`](crate::Parameters::slopes).
     Prelu,
     /// `v·min(max(v + 3, 0), 6) / 6`; −0 at and below −3.
     HardSwish,
@@ -76,7 +76,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Those without parameters, for callers that try each.
+    /// All activations without parameters, for callers that try each.
     pub const PLAIN: [Activation; 9] = [
         Activation::None,
         Activation::Relu,
@@ -121,8 +121,8 @@ impl Activation {
         }
     }
 
-    /// The bounds this activation clamps to, infinite where it does not; none if it does more
-    /// than that.
+    /// The lower and the upper bound of an activation that does nothing but clamp, infinite where
+    /// there is no bound; `None` for other activations.
     pub(crate) const fn bounds(&self) -> Option<(f32, f32)> {
         match *self {
             Activation::None => Some((f32::NEG_INFINITY, f32::INFINITY)),

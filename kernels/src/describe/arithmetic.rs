@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What inputs, weights and outputs of a layer are stored as.
+/// The name of the element types of a layer's tensors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dtype {
@@ -12,7 +12,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// The lower-case name, with which names of kernels begin.
+    /// The lower-case name. Names of kernels begin with it.
     pub const fn name(self) -> &'static str {
         match self {
             Dtype::F32 => "f32",
@@ -26,7 +26,7 @@ impl fmt::Display for Dtype {
     }
 }
 
-/// How the sums of a layer are computed from its inputs and weights.
+/// The way in which the sums of a layer are computed from its inputs and weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -35,11 +35,11 @@ pub enum Algorithm {
     Direct,
 }
 
-/// What is promised of the results of an element type and an algorithm.
+/// The promise about the results of an element type and an algorithm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Contract {
-    /// The bits of the reference on every kernel, ISA, layout and thread count.
+    /// Every kernel, ISA, layout and thread count gives the bits of the reference.
     Bits,
 }
 
@@ -55,10 +55,10 @@ impl Contract {
 /// A value that tensors hold.
 ///
 /// # Safety
-/// The type is plain data: it has no padding, every pattern of bytes is a value of it, all bytes
-/// zero are [`ZERO`](Element::ZERO), and its alignment is at most 64 bytes.
+/// The type is plain data: it has no padding bytes, every pattern of bytes is a valid value, bytes
+/// that are all zero are the value [`ZERO`](Element::ZERO), and the alignment is at most 64 bytes.
 pub unsafe trait Element: Copy + Send + Sync + PartialEq + fmt::Debug + 'static {
-    /// What unused places are filled with.
+    /// The value that fills unused places of packed tensors, and with which averages start.
     const ZERO: Self;
 }
 
@@ -67,23 +67,26 @@ unsafe impl Element for f32 {
     const ZERO: f32 = 0.0;
 }
 
-/// The element types of one kind of layer: what is multiplied, what it is summed in, what comes
-/// out. The library implements it; [`F32`] is what [`Plan`](crate::Plan) and the others take by
-/// default.
+/// The element types of a layer: what is multiplied, what the products are summed in, and what the
+/// outputs are stored as.
+///
+/// The library implements this trait, and callers only name the types that implement it.
+/// [`Plan`](crate::Plan), [`PackedWeights`](crate::PackedWeights), [`Parameters`](crate::Parameters)
+/// and [`Siblings`](crate::Siblings) are for [`F32`] by default.
 pub trait Arithmetic: Copy + fmt::Debug + Send + Sync + 'static {
-    /// What inputs are stored as.
+    /// The type that inputs are stored as.
     type Input: Element;
-    /// What weights are stored as.
+    /// The type that weights are stored as.
     type Weight: Element;
-    /// What products are summed in, and what a bias is given as.
+    /// The type that products are summed in. A bias is given in it.
     type Sum: Element;
-    /// What outputs and residuals are stored as.
+    /// The type that outputs and residuals are stored as.
     type Output: Element;
-    /// Its name.
+    /// The name of these element types, by which layers and kernels tell theirs.
     const DTYPE: Dtype;
 }
 
-/// Single precision throughout.
+/// Single precision for inputs, weights, sums and outputs.
 #[derive(Clone, Copy, Debug)]
 pub struct F32;
 

@@ -3,8 +3,8 @@
 use crate::describe::buffer::{expect_len, try_zeroed};
 use crate::describe::error::Error;
 
-/// The batch normalisation after a convolution, each a value per output channel:
-/// `scale·(v − mean) / √(variance + epsilon) + shift`.
+/// The batch normalisation after a convolution: `scale·(v − mean) / √(variance + epsilon) + shift`.
+/// Each slice has one value per output channel.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNorm<'a> {
     /// Often called gamma or weight.
@@ -20,9 +20,9 @@ pub struct BatchNorm<'a> {
 }
 
 /// Folds the batch normalisation that follows a convolution into its weights and bias (Ioffe and
-/// Szegedy 2015, at inference): the weights are scaled in place, the bias of the folded layer is
-/// returned. `weights` are `[k][c / groups]`, `bias` that of the convolution itself, if any.
-/// Each value is computed in `f64` and rounded once.
+/// Szegedy 2015, at inference). The weights, `[k][c / groups]`, are scaled in place. The bias of the
+/// folded layer is returned. `bias` is that of the convolution itself, if it has one. Each value is
+/// computed in `f64` and rounded once.
 ///
 /// ```
 /// use pointwise::{BatchNorm, fold_batch_norm};
@@ -40,9 +40,9 @@ pub struct BatchNorm<'a> {
 /// ```
 ///
 /// # Errors
-/// [`Error::WrongLength`] when a slice is not one value per output (their number is that of
-/// `scale`) or the weights not as many for each; [`Error::BadBatchNorm`] when a variance plus
-/// epsilon is not above 0 and finite. The weights are then as they were.
+/// [`Error::WrongLength`] when a slice is not as long as `scale`, or when the weights are not a
+/// positive multiple of it. [`Error::ZeroDimension`] when `scale` is empty. [`Error::BadBatchNorm`]
+/// when a variance plus epsilon is not above 0 and finite. After an error the weights are unchanged.
 pub fn fold_batch_norm(
     weights: &mut [f32],
     bias: Option<&[f32]>,

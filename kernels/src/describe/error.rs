@@ -1,9 +1,9 @@
-//! Everything that can be refused, and what would be right instead.
+//! Errors: everything that can be refused, and what would be right instead.
 
 use core::fmt;
 
-/// Why a layer, a plan, a pack or a run was refused. Nothing was written when one is returned,
-/// [`Error::OutOfMemory`] from a run apart.
+/// The reason why a layer, a plan, a pack or a run was refused. When an error is returned, nothing
+/// was written, except for [`Error::OutOfMemory`] from a run.
 ///
 #[doc = include_str!("../../refusals.md")]
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,7 @@ pub enum Error {
         /// Output channels.
         k: usize,
     },
-    /// The padding and stride are such that no output sees the input.
+    /// With this padding and stride no output sees the input.
     PaddingHidesInput {
         /// `rows` or `columns`.
         axis: &'static str,
@@ -62,7 +62,7 @@ pub enum Error {
         /// Slope given.
         slope: f32,
     },
-    /// A view whose elements share places, or might.
+    /// Elements of a view share places, or might share them.
     OverlappingView {
         /// Which tensor.
         what: &'static str,
@@ -70,10 +70,10 @@ pub enum Error {
         axis: &'static str,
         /// The pitch of that axis.
         pitch: usize,
-        /// What the axes of smaller pitch span: the least this one may have.
+        /// The least pitch that this axis may have: the elements that the axes of smaller pitch span.
         needed: usize,
     },
-    /// A view that ends after its buffer does.
+    /// A view ends behind the end of its buffer.
     ViewLeavesBuffer {
         /// Which tensor.
         what: &'static str,
@@ -82,7 +82,7 @@ pub enum Error {
         /// Elements up to the view's last.
         needed: usize,
     },
-    /// An average over pixels that lie in the padding.
+    /// An average takes in pixels that lie in the padding.
     AverageOverPadding,
     /// Sibling branches that do not read the same input the same way.
     BranchesDisagree {
@@ -98,7 +98,7 @@ pub enum Error {
         /// The most a plan takes.
         most: usize,
     },
-    /// As many of something as there are branches (or buffers) were needed.
+    /// The number of something is not the number of branches or of buffers.
     WrongCount {
         /// Of what.
         what: &'static str,
@@ -144,7 +144,7 @@ pub enum Error {
         /// `bias`, `slopes` or `residual`.
         what: &'static str,
     },
-    /// Weights packed by one plan were given to a plan that packs another way.
+    /// Weights that one plan packed were given to a plan that packs them in another way.
     PackedForAnotherPlan {
         /// What they were packed for.
         given: String,
@@ -156,7 +156,7 @@ pub enum Error {
         /// The name asked for.
         name: String,
     },
-    /// The kernel exists but this CPU, or the ISA cap, rules it out.
+    /// The kernel exists, but this CPU or the cap on the ISA rules it out.
     KernelUnavailable {
         /// The name asked for.
         name: String,
@@ -187,16 +187,16 @@ pub enum Error {
         /// The layer.
         layer: String,
     },
-    /// A forced split into parts that the layer or the threads do not have.
+    /// No candidate has the split that was asked for, given the layer and the number of threads.
     BadSplit,
-    /// A plan for zero threads.
+    /// A plan was asked for with zero threads.
     ZeroThreads,
-    /// A forced blocking that the kernel cannot use.
+    /// The kernel cannot use the blocking that was asked for.
     BadBlocking {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// Memory for packed weights or scratch could not be had.
+    /// Memory could not be allocated, such as for packed weights or scratch.
     OutOfMemory {
         /// Bytes asked for.
         bytes: usize,
@@ -212,7 +212,7 @@ pub enum Error {
     },
 }
 
-/// One line each, whatever the names given contain.
+/// Each message is one line. Control characters of names and texts are escaped.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

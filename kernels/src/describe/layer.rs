@@ -32,15 +32,16 @@ impl core::fmt::Display for Layout {
     }
 }
 
-/// Rows and columns of zeros added around the input before the stride is applied.
+/// The rows and columns of zeros that are added around the input before the stride is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Padding {
-    /// None: `⌈h / stride⌉` output rows.
+    /// No zeros: `⌈h / stride⌉` output rows.
     Valid,
-    /// TensorFlow's rule: `⌈h / stride⌉` outputs per axis, and the zeros that takes, split
-    /// evenly with the odd one at the end. For a 1×1 filter that is never more than none.
+    /// TensorFlow's rule: `⌈h / stride⌉` outputs per axis, and as many zeros as these need. A 1×1
+    /// filter never needs any, so this is the same as `Valid`.
     Same,
-    /// Given per side. Outputs whose window lies in the padding are `act(bias + residual)`.
+    /// As many as are given for each side. Outputs whose window lies in the padding are
+    /// `act(bias + residual)`.
     Explicit {
         /// Rows above the first.
         top: usize,
@@ -58,7 +59,7 @@ pub enum Padding {
 /// `y[n,k,q] = act(bias[k] + Σ_c w[k,c]·x[n,c,p(q)] + residual[n,k,q])`, where `p(q)` is the
 /// input pixel under output pixel `q` after stride and padding. With [`average`](Layer::average)
 /// the result is the mean of `y` over `q`; with [`shuffle`](Layer::shuffle) output `k` is written
-/// where its channel goes.
+/// to the channel that ShuffleNet moves it to.
 ///
 /// ```
 /// use pointwise::{Activation, Layer, Layout};
@@ -86,7 +87,7 @@ pub struct Layer {
     pub h: usize,
     /// Input columns.
     pub w: usize,
-    /// Steps between outputs, rows then columns.
+    /// Input pixels from one output to the next: of rows, then of columns.
     pub stride: [usize; 2],
     /// Zeros around the input.
     pub padding: Padding,
@@ -94,23 +95,23 @@ pub struct Layer {
     pub groups: usize,
     /// Layout of the input.
     pub layout: Layout,
-    /// Layout of output and residual: where it differs, the layer changes layout on the way.
+    /// Layout of output and residual. Where it differs from `layout`, the layer changes the layout.
     pub output_layout: Layout,
-    /// ShuffleNet's channel shuffle, fused into where outputs are written: output `i` of group
-    /// `j` becomes channel `i·groups + j`. Weights, bias and slopes keep the order of groups; a
-    /// residual lies like the output.
+    /// Whether the outputs are written in the order of ShuffleNet's channel shuffle: output `i` of
+    /// group `j` becomes channel `i·groups + j`. Weights, bias and slopes keep the order of groups.
+    /// A residual is in the order of the output.
     pub shuffle: bool,
-    /// Global average pool, fused: the output is `[n][k]`, each the mean over the image's `oh·ow`
-    /// outputs (after the activation), which are not stored. The mean is the sum in `f32` from +0
-    /// over the pixels in ascending order, row by row, divided once by their number.
+    /// Whether a global average pool follows. The output is then `[n][k]`: each value is the mean of
+    /// the image's `oh·ow` activated outputs, which are not stored themselves. The mean is a sum in
+    /// `f32`, from +0, over the pixels in ascending order, row by row, divided once by their number.
     pub average: bool,
-    /// Whether the chain of each output starts at a bias (else at +0).
+    /// Whether the chain of multiply-adds of each output starts at a bias. Else it starts at +0.
     pub bias: bool,
     /// Whether a tensor of the output's shape is added before the activation.
     pub residual: bool,
-    /// Applied last.
+    /// The function that is applied to each output last.
     pub activation: Activation,
-    /// What its tensors hold.
+    /// The element types of its tensors.
     pub dtype: Dtype,
 }
 
@@ -118,7 +119,7 @@ impl Layer {
     /// A dense layer with `c` inputs and `k` outputs on one image of `h` × `w` pixels:
     /// NHWC, stride 1, no padding, no bias, no residual, no activation.
     ///
-    /// A fully connected layer, as classifiers end with, has one pixel:
+    /// A fully connected layer, with which classifiers end, has one pixel:
     ///
     /// ```
     /// use pointwise::{Layer, convolve};
@@ -149,8 +150,8 @@ impl Layer {
         }
     }
 
-    /// A fully connected layer: `inputs` to `outputs` values for each of the batch's images, a
-    /// 1×1 convolution of one pixel. Weights are `[outputs][inputs]`.
+    /// A fully connected layer: it makes `outputs` values of `inputs` values, for each image of the
+    /// batch. It is a 1×1 convolution of one pixel. Weights are `[outputs][inputs]`.
     ///
     /// ```
     /// use pointwise::{Layer, convolve};
@@ -226,8 +227,7 @@ impl Layer {
         self
     }
 
-    /// Whether this is a convolution in one layout and nothing else: no shuffle, no average, no
-    /// change of layout.
+    /// Whether the layer neither shuffles channels, nor averages, nor changes the layout.
     pub fn is_plain(&self) -> bool {
         self.output_layout == self.layout && !self.shuffle && !self.average
     }
@@ -283,7 +283,7 @@ impl Layer {
         self
     }
 
-    /// Sets what its tensors hold.
+    /// Sets the element types of its tensors.
     #[must_use]
     pub const fn dtype(mut self, dtype: Dtype) -> Self {
         self.dtype = dtype;
@@ -301,7 +301,8 @@ impl Layer {
     }
 }
 
-/// What follows from a [`Layer`]: output sizes, lengths, and which outputs see the input.
+/// Sizes that follow from a [`Layer`]: those of the output, the lengths of all tensors, and which
+/// outputs see the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shape {
@@ -317,7 +318,7 @@ pub struct Shape {
     pub output_len: usize,
     /// Elements of the residual, if there is one: `n·k·oh·ow`.
     pub residual_len: usize,
-    /// Multiply-adds: `n·oh·ow·k·(c/groups)`, border outputs counted like the rest.
+    /// Multiply-adds: `n·oh·ow·k·(c/groups)`. Outputs in the padding are counted like the others.
     pub macs: u128,
     /// Output rows whose window lies on the input, not in the padding.
     pub rows: Interior,
@@ -325,7 +326,7 @@ pub struct Shape {
     pub columns: Interior,
 }
 
-/// The outputs of one axis that see the input: `start..end`, the first of them at `origin`.
+/// The outputs of one axis that see the input: `start..end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Interior {
@@ -333,17 +334,17 @@ pub struct Interior {
     pub start: usize,
     /// One past the last such output.
     pub end: usize,
-    /// The input index that output `start` sees.
+    /// Index of the input that output `start` sees.
     pub origin: usize,
 }
 
 impl Interior {
-    /// How many outputs of this axis see the input.
+    /// The number of outputs of this axis that see the input.
     pub const fn len(&self) -> usize {
         self.end - self.start
     }
 
-    /// Never true for a checked layer.
+    /// Whether no output of this axis sees the input. This is never so for a checked layer.
     pub const fn is_empty(&self) -> bool {
         self.end == self.start
     }
@@ -409,7 +410,7 @@ fn axis(
     Ok((out, Interior { start, end, origin: start * stride - before }))
 }
 
-/// The product of `sizes`, if that many `f32` fit in an allocation.
+/// The product of `sizes`, if so many `f32` fit in an allocation.
 fn length(what: &'static str, sizes: &[usize]) -> Result<usize, Error> {
     sizes
         .iter()

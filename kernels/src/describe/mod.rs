@@ -1,7 +1,7 @@
-//! What a layer is: sizes, layouts, epilogue, parameters, views of tensors, and the errors that
-//! say what does not fit.
+//! The description of a layer: sizes, layouts, element types, epilogue, parameters, views of tensors,
+//! and the errors that say what does not fit.
 //!
-//! This room knows nothing of CPUs or kernels, and imports nothing from the other rooms.
+//! This room knows nothing of CPUs or kernels. It imports no other room.
 
 pub(crate) mod activation;
 pub(crate) mod arithmetic;

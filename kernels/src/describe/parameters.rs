@@ -6,8 +6,7 @@ use crate::describe::buffer::{expect_len, expect_optional};
 use crate::describe::error::Error;
 use crate::describe::layer::Layer;
 
-/// What training gave a layer, as [`Plan::pack_parameters`](crate::Plan::pack_parameters) takes
-/// it.
+/// The trained values of a layer, for [`Plan::pack_parameters`](crate::Plan::pack_parameters).
 ///
 /// ```
 /// use pointwise::{Activation, Layer, Parameters, Plan, PlanOptions, Pool};
@@ -22,11 +21,11 @@ use crate::describe::layer::Layer;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Parameters<'a, A: Arithmetic = F32> {
-    /// `[k][c / groups]`.
+    /// The weights, `[k][c / groups]`.
     pub weights: &'a [A::Weight],
-    /// `k` values, if the layer has a bias.
+    /// The bias, `k` values, if the layer has one.
     pub bias: Option<&'a [A::Sum]>,
-    /// `k` finite values, if the layer's activation is PReLU.
+    /// The slopes, `k` finite values, if the layer's activation is PReLU.
     pub slopes: Option<&'a [f32]>,
 }
 

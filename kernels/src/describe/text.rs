@@ -1,10 +1,13 @@
-//! A layer as one line of text, which every command of the harness prints and takes.
+//! The text form of a layer: one line, which every command of the harness prints and takes.
 //!
-//! `nhwc/n1c64h56w56k256/s2x2/p0.1.0.1/g1/bias+residual+relu`: layout, sizes in any order, then
-//! stride, padding (`pvalid`, `psame`, or `ptop.bottom.left.right`), groups and epilogue, each
-//! of which may be left out. The layout may be left out too and is then NHWC; `n` is then 1. A
-//! layer that changes layout says both: `nchw-nhwc`. Words of the epilogue are `bias`,
-//! `residual`, an activation, `shuffle` and `average`.
+//! An example is `nhwc/n1c64h56w56k256/s2x2/p0.1.0.1/g1/bias+residual+relu`. The parts are:
+//!
+//! - the layout, NHWC if it is left out. A layer that changes the layout names both: `nchw-nhwc`.
+//! - the sizes in any order. `n` is 1 if it is left out.
+//! - stride, padding (`pvalid`, `psame`, or `ptop.bottom.left.right`) and groups. Each may be left
+//!   out.
+//! - the epilogue, which may be left out: words of `bias`, `residual`, an activation, `shuffle` and
+//!   `average`, joined by `+`.
 
 use crate::describe::activation::Activation;
 use crate::describe::error::Error;
@@ -131,7 +134,7 @@ fn layouts(part: &str) -> Option<(Layout, Layout)> {
     }
 }
 
-/// Notes that a part was given, and refuses it the second time.
+/// Records that a part was given. A part that was given before is refused.
 fn once(seen: &mut Vec<&'static str>, what: &'static str) -> Result<(), &'static str> {
     if seen.contains(&what) {
         return Err(what);
@@ -140,7 +143,7 @@ fn once(seen: &mut Vec<&'static str>, what: &'static str) -> Result<(), &'static
     Ok(())
 }
 
-/// Digits and nothing else.
+/// The number that the text is, if it has digits only.
 fn number(text: &str) -> Option<usize> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
@@ -205,7 +208,7 @@ fn epilogue(layer: &mut Layer, word: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// An activation that carries its parameters.
+/// An activation that is written with its parameters.
 fn with_parameters(word: &str) -> Option<Activation> {
     if let Some(slope) = word.strip_prefix("leaky=") {
         return Some(Activation::LeakyRelu { slope: slope.parse().ok()? });

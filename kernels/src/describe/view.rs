@@ -1,10 +1,10 @@
-//! Tensors that are slices of larger ones, given by pitches.
+//! Views: tensors that are slices of larger ones, described by their pitches.
 
 use crate::describe::error::Error;
 use crate::describe::layer::Layout;
 
-/// Where a tensor's elements lie in a buffer: element (image, channel, row, column) at
-/// `offset + image·i + channel·c + row·y + pixel·x`. All in elements, not bytes.
+/// The places of a tensor's elements in a buffer. Element (image `i`, channel `c`, row `y`, column
+/// `x`) lies at `offset + image·i + channel·c + row·y + pixel·x`. The unit is elements, not bytes.
 ///
 /// An Inception branch writes its outputs straight into its part of the concatenated tensor:
 ///
@@ -25,25 +25,25 @@ use crate::describe::layer::Layout;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct View {
-    /// Of the first element, from the start of the buffer.
+    /// The index of the first element in the buffer.
     pub offset: usize,
-    /// Between channels.
+    /// The pitch between channels.
     pub channel: usize,
-    /// Between neighbouring pixels of a row.
+    /// The pitch between neighbouring pixels of a row.
     pub pixel: usize,
-    /// Between rows.
+    /// The pitch between rows.
     pub row: usize,
-    /// Between images.
+    /// The pitch between images.
     pub image: usize,
 }
 
 impl View {
-    /// A whole tensor of `channels` × `rows` × `columns` images.
+    /// A whole tensor, whose images are `channels` × `rows` × `columns`.
     pub const fn dense(layout: Layout, channels: usize, rows: usize, columns: usize) -> View {
         View::of_channels(layout, channels, 0, rows, columns)
     }
 
-    /// The channels from `first` on of a tensor of `channels` × `rows` × `columns` images.
+    /// The channels from `first` on of a tensor whose images are `channels` × `rows` × `columns`.
     pub const fn of_channels(
         layout: Layout,
         channels: usize,
@@ -65,8 +65,8 @@ impl View {
         }
     }
 
-    /// Every `step`-th channel of this view, from the `first` on: two branches that are
-    /// concatenated and then shuffled, as in ShuffleNet v2, each write every second channel.
+    /// Every `step`-th channel of this view, from channel `first` on. In ShuffleNet v2 two branches
+    /// are concatenated and then shuffled, so that each of them writes every second channel.
     ///
     /// ```
     /// use pointwise::{Layout, View};
@@ -80,9 +80,9 @@ impl View {
         self
     }
 
-    /// The same view with a harmless pitch for each axis of one element, where any is allowed:
-    /// one that is no step, or that leads out of the view, would upset sums of offsets that are
-    /// never used.
+    /// The same view with the pitch 1 for each axis of one element whose pitch is 0 or leads out of
+    /// the view. Such an axis may have any pitch, since only its index 0 is used. But code that adds
+    /// pitches could overflow, or take a pitch of 0 for no step.
     pub(crate) fn settled(mut self, needed: usize, sizes: [usize; 4]) -> View {
         let [n, channels, rows, columns] = sizes;
         let axes = [
@@ -103,9 +103,9 @@ impl View {
     /// buffer must have to hold it.
     ///
     /// # Errors
-    /// [`Error::OverlappingView`] when two elements have, or might have, one place: each axis,
-    /// in ascending order of pitch, must step over all that the finer ones span (an axis of size
-    /// 1 may have any pitch). [`Error::TooLarge`] when the end would exceed `isize::MAX` bytes.
+    /// [`Error::OverlappingView`] when two elements have one place, or might have one. In ascending
+    /// order of pitch, each pitch must be at least what the axes of smaller pitch span. (An axis of
+    /// size 1 may have any pitch.) [`Error::TooLarge`] when the end would exceed `isize::MAX` bytes.
     pub fn check(&self, what: &'static str, sizes: [usize; 4]) -> Result<usize, Error> {
         let [n, channels, rows, columns] = sizes;
         let mut axes = [
@@ -133,9 +133,9 @@ impl View {
     }
 }
 
-/// The views of one layer's tensors; those left out are whole tensors in the layer's layouts.
+/// The views of a layer's tensors. A tensor without a view is a whole tensor in the layer's layout.
 ///
-/// A residual with a pitch of its own, here the first of two channels:
+/// A residual may have pitches of its own. Here it is the first of two channels:
 ///
 /// ```
 /// use pointwise::{Layer, Layout, Plan, PlanOptions, Pool, View, Views};
@@ -152,35 +152,35 @@ impl View {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Views {
-    /// Of the input: `[n, c, h, w]`.
+    /// The view of the input, `[n, c, h, w]`.
     pub input: Option<View>,
-    /// Of the output: `[n, k, oh, ow]`, or `[n, k, 1, 1]` of an average.
+    /// The view of the output, `[n, k, oh, ow]`, or `[n, k, 1, 1]` of an average.
     pub output: Option<View>,
-    /// Of the residual: `[n, k, oh, ow]`.
+    /// The view of the residual, `[n, k, oh, ow]`.
     pub residual: Option<View>,
 }
 
 impl Views {
-    /// Whole tensors.
+    /// No views: all tensors are whole.
     pub const fn new() -> Views {
         Views { input: None, output: None, residual: None }
     }
 
-    /// Sets the input's.
+    /// Sets the view of the input.
     #[must_use]
     pub const fn input(mut self, view: View) -> Views {
         self.input = Some(view);
         self
     }
 
-    /// Sets the output's.
+    /// Sets the view of the output.
     #[must_use]
     pub const fn output(mut self, view: View) -> Views {
         self.output = Some(view);
         self
     }
 
-    /// Sets the residual's.
+    /// Sets the view of the residual.
     #[must_use]
     pub const fn residual(mut self, view: View) -> Views {
         self.residual = Some(view);

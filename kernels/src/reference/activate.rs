@@ -4,16 +4,16 @@ use crate::describe::activation::Activation;
 use crate::reference::curves;
 
 impl Activation {
-    /// The activation of one value, bit for bit what every kernel computes. PReLU, whose slopes
-    /// are parameters of a layer, is taken with a slope of 1:
-    /// [`apply_with_slope`](Activation::apply_with_slope) takes another.
+    /// The activation of one value. Every kernel computes these bits. PReLU has its slopes from the
+    /// layer's parameters; here its slope is 1, and
+    /// [`apply_with_slope`](Activation::apply_with_slope) takes another slope.
     #[inline]
     pub fn apply(&self, v: f32) -> f32 {
         self.apply_with_slope(v, 1.0)
     }
 
-    /// The activation of one value of a channel whose PReLU slope is `slope`, which no other
-    /// activation reads.
+    /// The activation of one value of a channel whose PReLU slope is `slope`. Other activations
+    /// ignore `slope`.
     #[inline]
     pub fn apply_with_slope(&self, v: f32, slope: f32) -> f32 {
         match *self {

@@ -1,20 +1,22 @@
-//! The curved activations, one value at a time, in arithmetic whose bits are the same on every
-//! machine: `+`, `−`, `×`, `÷`, fused multiply-add, comparisons and bit operations, each exactly
-//! specified by IEEE 754. No call to a maths library, whose results differ between systems.
+//! The curved activations, one value at a time. The arithmetic has the same bits on every machine:
+//! it is made of `+`, `−`, `×`, `÷`, fused multiply-add, comparisons and bit operations, each of which
+//! is exactly specified (by IEEE 754, where it rounds). There is no call to a maths library, because
+//! the results of such libraries differ between systems.
 //!
-//! Everything rests on `2^f` for `|f| ≤ ½`, a polynomial of degree 6 with the smallest greatest
-//! relative error (2⁻²⁹, Remez's algorithm, coefficients rounded to `f32`), and on scaling by
-//! powers of two at the very end, so that results that are subnormal are rounded only once more.
-//! Branches are selections, so that the compiler can put the values in lanes.
+//! All curves use `2^f` for `|f| ≤ ½`. It is a polynomial of degree 6 whose greatest relative error is
+//! as small as possible (2⁻²⁹, by Remez's algorithm, with coefficients rounded to `f32`). Scaling by a
+//! power of two comes at the very end, so that a subnormal result is rounded only once more. Each `if`
+//! selects between two values that are both computed, so that the compiler can put the values in
+//! lanes.
 
-/// log₂ e and what its rounding left.
+/// log₂ e, and the error of its rounding.
 const LOG2_E: [f32; 2] = [core::f32::consts::LOG2_E, 1.925_963e-8];
 
-/// `2^t` for the sum `t` of both arguments, as `p·2^n` with `p` in about [0.7, 1.42]; `|t| < 2^22`,
-/// `low` small.
+/// `2^(high + low)` as `p·2^n`, with `p` in about [0.7, 1.42]. The sum is below 2²² in magnitude, and
+/// `low` is small.
 #[inline(always)]
 fn exp2(high: f32, low: f32) -> (f32, i32) {
-    // Adding 1.5·2^23 leaves no room for a fraction: the sum's low bits are the rounded integer.
+    // A sum with 1.5·2^23 has no bits for a fraction, so its low bits are the rounded integer.
     const ROUND: f32 = 12_582_912.0;
     let sum = high + ROUND;
     let n = (sum.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
@@ -22,7 +24,7 @@ fn exp2(high: f32, low: f32) -> (f32, i32) {
     (exp2_fraction(f), n)
 }
 
-/// `2^f`, `|f|` at most a little over ½.
+/// `2^f`, for `|f|` at most a little over ½.
 #[inline(always)]
 fn exp2_fraction(f: f32) -> f32 {
     let p = 1.547_63e-4_f32;
@@ -34,10 +36,11 @@ fn exp2_fraction(f: f32) -> f32 {
     p.mul_add(f, 1.0)
 }
 
-/// `v·2^n` for −250 ≤ n ≤ 250, with one rounding.
+/// `v·2^n` for −250 ≤ n ≤ 250, rounded once.
 #[inline(always)]
 fn scale(v: f32, n: i32) -> f32 {
-    // In two halves, each a power that an `f32` has; only the second multiplication rounds.
+    // Each of the two factors is a power of two that `f32` can represent. Only the second
+    // multiplication rounds.
     let half = n >> 1;
     v * power(half) * power(n.wrapping_sub(half))
 }
@@ -52,18 +55,18 @@ fn power(n: i32) -> f32 {
 #[inline(always)]
 fn exp(v: f32) -> (f32, i32) {
     let t = v * LOG2_E[0];
-    // What the multiplication rounded off, and what the constant did.
+    // The rounding errors of the multiplication and of the constant.
     let low = v.mul_add(LOG2_E[1], v.mul_add(LOG2_E[0], -t));
     exp2(t, low)
 }
 
-/// `if v < lo { lo } else { v }`, which leaves a NaN as it is.
+/// The larger of `v` and `lo`. A NaN stays a NaN.
 #[inline(always)]
 fn at_least(v: f32, lo: f32) -> f32 {
     if v < lo { lo } else { v }
 }
 
-/// `if v > hi { hi } else { v }`, which leaves a NaN as it is.
+/// The smaller of `v` and `hi`. A NaN stays a NaN.
 #[inline(always)]
 fn at_most(v: f32, hi: f32) -> f32 {
     if v > hi { hi } else { v }
@@ -74,9 +77,7 @@ fn magnitude(v: f32) -> f32 {
     f32::from_bits(v.to_bits() & 0x7FFF_FFFF)
 }
 
-/// `m·s` where `s = 1 / (1 + e)` above zero and `e / (1 + e)` below, `e = p·2^n` at most 1.
-///
-/// `factor` is what the lower half is multiplied by, `upper` what the upper.
+/// `upper / (1 + e)`, or `factor·e / (1 + e)` if `negative`, for `e = p·2^n` at most 1.
 #[inline(always)]
 fn logistic(negative: bool, upper: f32, factor: f32, (p, n): (f32, i32)) -> f32 {
     let e = scale(p, n);
@@ -87,7 +88,7 @@ fn logistic(negative: bool, upper: f32, factor: f32, (p, n): (f32, i32)) -> f32 
 /// `1 / (1 + e^−v)`.
 #[inline(always)]
 pub(crate) fn sigmoid(v: f32) -> f32 {
-    // e^−150 is far below the least subnormal.
+    // e^−150 is far below the smallest subnormal.
     let power = exp(at_least(-magnitude(v), -150.0));
     logistic(v < 0.0, 1.0, 1.0, power)
 }
@@ -103,7 +104,7 @@ pub(crate) fn silu(v: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn tanh(v: f32) -> f32 {
     let a = magnitude(v);
-    // Below 0.55: a + a³·P(a²).
+    // Below 0.55 the result is a + a³·P(a²).
     let square = a * a;
     let p = -6.207_48e-3_f32;
     let p = p.mul_add(square, 2.102_726e-2);
@@ -111,29 +112,34 @@ pub(crate) fn tanh(v: f32) -> f32 {
     let p = p.mul_add(square, 1.333_25e-1);
     let p = p.mul_add(square, -3.333_331_6e-1);
     let small = (p * square).mul_add(a, a);
-    // Above: 1 − 2 / (1 + e^2a), which is at least ½ and so loses nothing; 1 from 9.02 on.
+    // Above it is 1 − 2 / (1 + e^2a). This difference is at least ½, so it loses no accuracy. From
+    // 9.02 on it is 1.
     let (p, n) = exp(2.0 * at_most(a, 10.0));
     let large = 1.0 - 2.0 / (1.0 + scale(p, n));
     let result = if a < 0.55 { small } else { large };
     f32::from_bits(result.to_bits() | (v.to_bits() & 0x8000_0000))
 }
 
-/// `½v·(1 + tanh(√(2/π)·(v + 0.044715·v³)))`, computed as `v / (1 + e^−2u)` with `u` the argument
-/// of the tanh (the two are equal, and this one doesn't cancel); −0 at −∞.
+/// `½v·(1 + tanh u)` with `u = √(2/π)·(v + 0.044715·v³)`; −0 at −∞.
+///
+/// It is computed as `v / (1 + e^−2u)`, which is equal. The sum `1 + tanh u` would cancel for negative
+/// `u`.
 #[inline(always)]
 pub(crate) fn gelu(v: f32) -> f32 {
-    /// 2·√(2/π)·log₂ e, and what its rounding left.
+    /// 2·√(2/π)·log₂ e, and the error of its rounding.
     const A: [f32; 2] = [2.302_208_2, 1.294_840_2e-8];
     /// The same times 0.044715.
     const B: [f32; 2] = [0.102_943_24, -2.016_198_5e-9];
-    // The exponent in twice the precision: below −5 its error would be that of many ulp.
+    // The exponent is computed in twice the precision. In single precision, its error would make the
+    // result wrong by many ulp below −5.
     let a = at_most(magnitude(v), 11.0);
     let square = a * a;
     let square_low = a.mul_add(a, -square);
     let t = square * B[0];
     let t_low = square.mul_add(B[0], -t) + square.mul_add(B[1], square_low * B[0]);
     let sum = t + A[0];
-    // t may be larger or smaller than A: the sum of two in six operations.
+    // Either of t and A may be the larger. So their sum and its rounding error take six operations
+    // (Knuth's TwoSum).
     let rest = sum - t;
     let sum_low = ((t - (sum - rest)) + (A[0] - rest)) + (t_low + A[1]);
     let high = a * sum;

@@ -1,10 +1,10 @@
-//! The floating-point environment: kernels run in the default one, whatever the host has set.
+//! The floating-point environment. Kernels run in the default one, whatever the host has set.
 
-/// Holds the thread in round-to-nearest with subnormals kept and exceptions masked, and puts the
-/// host's setting back when dropped. Audio and game engines do set flush-to-zero, and with it no
-/// two ISAs would agree on a subnormal.
+/// Keeps the thread in the default environment (round to nearest, subnormals kept, exceptions masked),
+/// and restores the host's environment when dropped. Audio and game engines do set flush-to-zero, and
+/// with it the ISAs would give different results for subnormals.
 pub(crate) struct DefaultEnvironment {
-    /// The host's control word, if it has to be put back.
+    /// The host's control word, if it has to be restored.
     host: Option<Control>,
 }
 
@@ -24,7 +24,7 @@ impl Drop for DefaultEnvironment {
     #[inline]
     fn drop(&mut self) {
         if let Some(host) = self.host {
-            // Exception flags raised meanwhile are dropped with the rest: the host's stay.
+            // This also restores the host's exception flags: those raised meanwhile are lost.
             write(host);
         }
     }
@@ -36,7 +36,7 @@ mod control {
     pub(super) type Control = u32;
     /// Flush-to-zero, rounding, exception masks, denormals-are-zero.
     pub(super) const RELEVANT: Control = 0xFFC0;
-    /// All exceptions masked, the rest off: what a process starts with.
+    /// All exceptions masked, all else off. A process starts with this.
     pub(super) const DEFAULT: Control = 0x1F80;
 
     #[inline]
@@ -64,7 +64,7 @@ mod control {
     pub(super) type Control = u64;
     /// Alternative half precision, default NaN, flush-to-zero, rounding, FZ16, trap enables.
     pub(super) const RELEVANT: Control = 0x07F8_9F00;
-    /// Everything off: what a process starts with.
+    /// Everything off. A process starts with this.
     pub(super) const DEFAULT: Control = 0;
 
     #[inline]
@@ -79,7 +79,8 @@ mod control {
 
     #[inline]
     pub(super) fn write(control: Control) {
-        // Not `nomem`: arithmetic must not move across it, nor loads and stores around that.
+        // Without `nomem`, the compiler keeps loads and stores on their side of this instruction, and
+        // so the arithmetic between them.
         // SAFETY: only bits that FPCR has are set: they come from it.
         unsafe {
             core::arch::asm!("msr fpcr, {}", in(reg) control, options(nostack, preserves_flags));

@@ -1,5 +1,5 @@
-//! The definition of every result: the chain of multiply-adds, one output after another, the
-//! curves of the activations, and the floating-point environment in which both hold.
+//! The definition of every result: the chain of multiply-adds of each output, the curves of the
+//! activations, and the floating-point environment in which both hold.
 //!
 //! This room imports only `describe`. It knows nothing of kernels.
 
@@ -13,13 +13,16 @@ use crate::describe::layer::{Layer, Layout};
 use crate::describe::parameters::Parameters;
 use float_environment::DefaultEnvironment;
 
-/// Computes `layer` the slow, obvious way: each output is one chain of fused multiply-adds from
-/// its bias (or +0) over its group's inputs in ascending order, then the residual is added, then
-/// the activation applied; averages are sums from +0 over the pixels in ascending order, divided
-/// once. Every kernel, layout and thread count gives these bits.
+/// Computes `layer` in the slow, obvious way. This function defines the results: every kernel,
+/// layout and thread count gives its bits.
 ///
-/// `input` lies in the layer's layout, the result (and the residual) in its output layout;
-/// `weights` are `[k][c / groups]`.
+/// Each output is one chain of fused multiply-adds. The chain starts at the bias (or +0) and goes
+/// over the inputs of the output's group in ascending order. Then the residual is added, and then
+/// the activation is applied. An average is a sum from +0 over the pixels in ascending order,
+/// divided once.
+///
+/// `input` lies in the layer's layout, `residual` and the result in its output layout. `weights`
+/// are `[k][c / groups]`.
 ///
 /// # Errors
 /// Those of [`Layer::check`], and [`Error::WrongLength`], [`Error::Missing`] or
@@ -34,7 +37,7 @@ pub fn reference(
     reference_of(layer, input, &Parameters { weights, bias, slopes: None }, residual)
 }
 
-/// [`reference()`] with all the parameters that a layer can have.
+/// The same as [`reference()`], with all the parameters that a layer can have.
 ///
 /// # Errors
 /// Those of [`reference()`]; [`Error::BadSlope`].
@@ -73,8 +76,8 @@ fn compute(
         Layout::Nchw => ((image * k + channel) * shape.oh + row) * shape.ow + column,
         Layout::Nhwc => ((image * shape.oh + row) * shape.ow + column) * k + channel,
     };
-    // `[c][k]`, so that the outputs of one pixel advance together and the compiler may put
-    // them in lanes: the order along each chain is untouched.
+    // The weights as `[c][k]`, so that the chains of a pixel's outputs advance together and the
+    // compiler may put them in lanes. The order along each chain stays the same.
     let mut by_input = try_zeroed(shape.weights_len)?;
     for channel in 0..k {
         for i in 0..cg {
@@ -111,7 +114,7 @@ fn compute(
             });
         }
         for (i, v) in v.iter().enumerate() {
-            // Where this output's channel is written, and where the residual is read.
+            // The channel that this output is written to, and that its residual is read from.
             let channel = if layer.shuffle { i * groups + group } else { group * kg + i };
             let at = y_at(image, channel, oy, ox);
             let v = residual.map_or(*v, |residual| v + residual[at]);
