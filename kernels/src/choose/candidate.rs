@@ -1,8 +1,9 @@
 //! What there is to choose among for one layer.
 
-use crate::choose::price::Price;
+use crate::choose::price::Priced;
 use crate::choose::problem::Problem;
-use crate::choose::terms::Terms;
+use crate::choose::shares::Shares;
+use crate::choose::work::Work;
 use crate::cpu::Cpu;
 use crate::cut::blocking::Blocking;
 use crate::cut::outlet::Outlet;
@@ -83,7 +84,7 @@ pub(crate) struct Question<'a> {
 }
 
 /// Units of a block that are tried.
-const UNITS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
+pub(super) const UNITS: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 impl Question<'_> {
     /// Every candidate, kernel by kernel.
@@ -94,9 +95,15 @@ impl Question<'_> {
         let mut all = Vec::new();
         for kernel in self.kernels {
             let panels = &Panels::new(outlets.iter().map(|outlet| &outlet.layer), kernel);
-            for blocking in self.blockings(kernel) {
+            let in_place = can_read_in_place(pixels, kernel);
+            for pack in [false, true] {
+                // What cannot be read in place is packed whatever was asked for.
+                let asked = |blocking: Blocking| pack == (blocking.pack || !in_place);
+                if !self.blocking.map_or(pack || in_place, asked) {
+                    continue;
+                }
+                let blocking = Blocking::new(1, pack);
                 let cut = Cut { kernel, blocking, pixels, outlets, panels };
-                let price = Price { problem, cpu, terms: &Terms::FITTED, cut };
                 for split in splits(self.threads, pixels.len(), panels.count()) {
                     // Each average is one sum, in the order of the pixels.
                     let split = if average {
@@ -104,9 +111,19 @@ impl Question<'_> {
                     } else {
                         split
                     };
-                    if self.split.is_none_or(|wanted| split == wanted) {
-                        let cycles = price.cycles(split);
-                        all.push(Candidate { kernel, blocking, split, cycles });
+                    if self.split.is_some_and(|wanted| split != wanted) {
+                        continue;
+                    }
+                    let work = Work::new(problem, &cut, split);
+                    let priced = Priced::new(&work, cpu, &Shares::ALL);
+                    for units in self.units(kernel) {
+                        let blocking = Blocking::new(units, pack);
+                        all.push(Candidate {
+                            kernel,
+                            blocking,
+                            split,
+                            cycles: priced.cycles(units),
+                        });
                     }
                 }
             }
@@ -114,23 +131,17 @@ impl Question<'_> {
         all
     }
 
-    /// The blockings to try of a kernel.
-    fn blockings(&self, kernel: &Kernel) -> impl Iterator<Item = Blocking> {
-        let in_place = can_read_in_place(self.pixels, kernel);
+    /// The units of a block to try of a kernel.
+    fn units(&self, kernel: &Kernel) -> impl Iterator<Item = usize> {
         let width = match kernel.family() {
             Family::Outputs => kernel.rows(),
             Family::Pixels => kernel.columns(),
         };
         let pixels = self.pixels.len();
-        // What cannot be read in place is packed whatever was asked for.
-        let asked =
-            self.blocking.map(|Blocking { units, pack }| Blocking::new(units, pack || !in_place));
-        let tried = [false, true]
-            .into_iter()
-            .filter(move |pack| *pack || in_place)
-            .flat_map(|pack| UNITS.map(|units| Blocking::new(units, pack)))
-            // More units than there are make no other block.
-            .filter(move |blocking| blocking.units == 1 || blocking.units / 2 * width < pixels);
+        let asked = self.blocking.map(|blocking| blocking.units);
+        // More units than there are make no other block.
+        let tried =
+            UNITS.into_iter().filter(move |units| *units == 1 || units / 2 * width < pixels);
         asked.into_iter().chain(tried.filter(move |_| asked.is_none()))
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Problem {
     pub(crate) depth: usize,
     /// Outputs of a group.
     pub(crate) outputs: usize,
+    /// Whether the channels of groups are shuffled.
+    pub(super) shuffled: bool,
     /// Whether a residual is added.
     pub(super) residual: bool,
     /// Bytes of input, weights, output and residual.
@@ -30,6 +32,7 @@ impl Problem {
             groups: layer.groups,
             depth: layer.c / layer.groups,
             outputs: layer.k / layer.groups,
+            shuffled: layer.shuffle && layer.groups > 1,
             residual: layer.residual,
             total: values * F32,
         }

@@ -5,8 +5,10 @@
 mod class;
 mod detect;
 pub(crate) mod host;
+mod prices;
 mod tile_costs;
 
+pub(crate) use prices::Prices;
 use tile_costs::TileCosts;
 
 use crate::describe::error::Error;
@@ -61,6 +63,8 @@ pub struct Cpu {
     pub(crate) tuning: Tuning,
     /// What its inner loops cost, where that is known.
     pub(crate) tiles: TileCosts,
+    /// What everything else costs.
+    pub(crate) prices: Prices,
 }
 
 /// What a run does differently on different CPUs: numbers that were found by measuring whole layers.
@@ -152,9 +156,19 @@ impl Cpu {
             "ask_outputs" => self.tuning.ask_outputs = value.parse().ok()?,
             "stagger_steps" => self.tuning.stagger_steps = value.parse().ok()?,
             "tile" => self.tiles.add(value)?,
-            _ => return None,
+            price => *self.prices.by_name(price)? = number()?,
         }
         Some(())
+    }
+
+    /// With what its data file says above the lines that were fitted or measured (published facts,
+    /// and what is assumed after its class), and the prices of another CPU.
+    #[cfg(test)]
+    pub(crate) fn facts(&self, other: &Cpu) -> Cpu {
+        let text = FILES.iter().find(|file| file.0 == self.name).expect("a data file").1;
+        let facts = text.split("\n# Fitted").next().expect("a first part");
+        let facts = Cpu::parse(&self.name, facts).expect("a data file");
+        Cpu { wake: other.wake, prices: other.prices.clone(), ..facts }
     }
 
     /// With what one step over the inputs takes in the inner loop of a tile of `rows` broadcast
@@ -210,12 +224,28 @@ impl Cpu {
             wake: 30_000.0,
             tuning: Tuning { ask_steps: 64, ask_outputs: 6, stagger_steps: 24 },
             tiles: TileCosts::default(),
+            prices: Prices::ASSUMED,
         }
     }
 
     /// Whether it runs kernels of `isa`.
     pub fn runs(&self, isa: Isa) -> bool {
         isa.is_within(self.isa)
+    }
+
+    /// Cycles of a step of a tile whose operands are in L1: as known of it, but never fewer than
+    /// its multiply-adds take; else of what is busiest.
+    pub(crate) fn step(&self, isa: Isa, in_rows: bool, rows: usize, vectors: usize) -> f64 {
+        let (m, v) = (rows as f64, vectors as f64);
+        let least = m * v / self.fma(isa);
+        if let Some((step, _)) = self.tiles.get(isa, in_rows, rows, vectors) {
+            return step.max(least);
+        }
+        let broadcasts = if vectors == 1 { 0.0 } else { m };
+        least
+            .max((m + v) / self.loads(isa))
+            .max((m * v + broadcasts + v + 3.0) / self.issue)
+            .max(self.fma_latency)
     }
 
     /// Multiply-adds of whole vectors of `isa` per cycle.

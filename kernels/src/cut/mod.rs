@@ -114,13 +114,17 @@ impl Cut<'_> {
             .then(|| padded.saturating_mul(layer.groups))
     }
 
-    /// Units of a block, at most: the blocking's, but no more than keep staged outputs near.
-    pub(crate) fn units_of_block(&self) -> usize {
-        let most = match self.staged_row() {
+    /// Units that a block may have: no more than keep staged outputs near.
+    pub(crate) fn most_units(&self) -> usize {
+        match self.staged_row() {
             Some(row) => (MOST_STAGED / row.saturating_mul(self.kernel.rows()).max(1)).max(1),
             None => Blocking::MOST_UNITS,
-        };
-        self.blocking.units.min(most)
+        }
+    }
+
+    /// Units of a block, unless it is the last.
+    pub(crate) fn units_of_block(&self) -> usize {
+        self.blocking.units.min(self.most_units())
     }
 }
 

@@ -12,13 +12,10 @@ use std::collections::HashMap;
 
 /// Layers of the catalog and random ones: those that the stored times are of.
 fn stored_layers() -> Vec<Layer> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/picking/times-zen5.txt");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/picking/zen5.txt");
     let text = std::fs::read_to_string(path).expect("the stored times");
-    let mut texts: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .filter(|t| t.contains('/'))
-        .collect();
+    let named = text.lines().filter_map(|line| line.strip_prefix("layer "));
+    let mut texts: Vec<&str> = named.filter_map(|rest| rest.split(' ').next()).collect();
     texts.sort_unstable();
     texts.dedup();
     texts.iter().map(|text| text.parse().expect("a layer")).collect()
