@@ -1,18 +1,21 @@
-//! How much of the input the tiles go through at a time, and whether it is packed first.
+//! Blocking: how many pixels the tiles of all panels go over at a time, and whether these pixels are
+//! packed first.
 
-/// How the input reaches the tiles, and how much of it at a time.
+/// How many pixels the tiles of all panels go over at a time, and whether these pixels are packed
+/// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Blocking {
-    /// Pixel units of a block, 1 to [`Blocking::MOST_UNITS`]. A unit is the pixels of one tile.
+    /// The number of pixel units in a block, 1 to [`Blocking::MOST_UNITS`]. A unit is the pixels of one
+    /// tile.
     pub units: usize,
-    /// Whether the input is first copied to a small buffer in the order the kernel reads it,
-    /// rather than read in place.
+    /// Whether the pixels are first copied to a small buffer, in the order in which the kernel reads
+    /// them. Else they are read in place.
     pub pack: bool,
 }
 
 impl Blocking {
-    /// The most pixel units a block may have.
+    /// The largest number of pixel units that a block may have.
     pub const MOST_UNITS: usize = 64;
 
     /// A blocking of `units` pixel units, packed or in place.

@@ -1,14 +1,14 @@
-//! Where the outputs of one layer lie, and what is done to them before they get there.
+//! Outlets: where the outputs of a layer go, and what is done to them before they are stored.
 
 use crate::cut::pixels::{Pitches, Pixels};
 use crate::describe::error::Error;
 use crate::describe::layer::{Layer, Layout, Shape};
 use crate::describe::view::View;
 
-/// The most outlets that one plan has: a layer has one, siblings have one each.
+/// The most outlets of a plan. A layer has one outlet, and siblings have one each.
 pub(crate) const MOST_OUTLETS: usize = 16;
 
-/// A layer's outputs, as a plan writes them.
+/// The outputs of one layer of a plan.
 #[derive(Clone, Debug)]
 pub(crate) struct Outlet {
     pub(crate) layer: Layer,
@@ -16,18 +16,18 @@ pub(crate) struct Outlet {
     pub(crate) residual: Option<Grid>,
 }
 
-/// Where the channels and pixels of a tensor of output pixels lie.
+/// Where the channels and pixels of an output or a residual lie.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grid {
-    /// The whole tensor, from its first pixel on; pitches of channels are those within a group.
+    /// The pitches of the whole tensor. That of channels is the pitch within a group.
     pub(crate) whole: Pitches,
-    /// Its interior pixels.
+    /// The pitches of its interior pixels.
     pub(crate) at: Pitches,
-    /// Between the first channels of groups.
+    /// The pitch between the first channels of groups.
     pub(crate) group: usize,
-    /// Length that its buffer must have.
+    /// The length that its buffer must have.
     needed: usize,
-    /// Whether it must have exactly that length: it's a whole tensor, not a view.
+    /// Whether the buffer must have exactly that length, because it is a whole tensor and not a view.
     exact: bool,
 }
 
@@ -49,12 +49,13 @@ impl Outlet {
         Ok(Outlet { layer: *layer, output, residual: residual.transpose()? })
     }
 
-    /// Whether a tile that is stored still has to be finished.
+    /// Whether a pass over stored tiles is needed, for the activation or for the residual.
     pub(crate) fn needs_pass(&self) -> bool {
         self.layer.activation.bounds().is_none() || !self.residual_in_tile()
     }
 
-    /// Whether the tile can add the residual, if there is one: it lies like the output.
+    /// Whether a tile can add the residual, because it has the output's pitches, or because there is
+    /// none.
     pub(crate) fn residual_in_tile(&self) -> bool {
         let pitches = |at: &Pitches| [at.channel, at.pixel, at.row, at.image];
         self.residual.is_none_or(|residual| {
@@ -90,7 +91,7 @@ impl Grid {
         };
         let whole = Pitches::from(view);
         let at = if layer.average && what == "output" {
-            // The tiles go to a small buffer, channels adjacent.
+            // The tiles are stored in a small buffer, with channels side by side.
             pixels.add_output(View::dense(Layout::Nhwc, layer.k, shape.oh, shape.ow), shape);
             whole
         } else {

@@ -1,4 +1,4 @@
-//! Outputs, cut into the panels of tiles.
+//! Panels: the outputs, cut into the pieces that tiles compute.
 
 use crate::cut::pixels::even_groups;
 use crate::describe::activation::Activation;
@@ -8,27 +8,27 @@ use crate::describe::layer::Layer;
 use crate::micro::registry::{Family, Kernel};
 use core::ops::Range;
 
-/// How the outputs of each group are cut, and what a set of packed weights is packed for: plans
-/// with equal `Panels` share packed weights.
+/// How the outputs of each group are cut into panels. Weights are packed for `Panels`: plans with
+/// equal `Panels` can use the same packed weights.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Panels {
     dtype: Dtype,
     family: Family,
-    /// Lanes of a vector; 1 when outputs are broadcast.
+    /// The outputs of a vector, or 1 if outputs are broadcast.
     lanes: usize,
-    /// Vectors (outputs in lanes) or rows (pixels in lanes) of the widest panel.
+    /// The size of the widest panel: in vectors if outputs lie in lanes, else in outputs.
     most: usize,
-    /// Input channels of all groups.
+    /// The input channels of all groups.
     c: usize,
     pub(crate) groups: usize,
     /// The outputs of each outlet.
     pub(crate) parts: Vec<Part>,
 }
 
-/// The outputs of one outlet.
+/// The outputs of one outlet, and which parameters they have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Part {
-    /// Output channels of all groups.
+    /// The output channels of all groups.
     pub(crate) k: usize,
     bias: bool,
     pub(crate) slopes: bool,
@@ -39,9 +39,9 @@ pub(crate) struct Part {
 pub(crate) struct PanelShape {
     /// The outlet that the outputs belong to.
     pub(crate) outlet: usize,
-    /// Outputs.
+    /// The number of outputs.
     pub(crate) outputs: usize,
-    /// Outputs, with those that only fill the last vector.
+    /// The number of outputs, with the padding that fills the last vector.
     pub(crate) width: usize,
 }
 
@@ -49,9 +49,9 @@ pub(crate) struct PanelShape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Panel {
     pub(crate) shape: PanelShape,
-    /// First output, within the outlet's group.
+    /// The number of its first output within the outlet's group.
     pub(crate) first: usize,
-    /// First output, within the packed group.
+    /// The place of its first output within the packed group.
     pub(crate) at: usize,
 }
 
@@ -63,13 +63,13 @@ impl core::fmt::Display for Panels {
             let bias = if *bias { "with" } else { "without" };
             write!(f, "k {k} {bias} bias{}, ", if *slopes { " with slopes" } else { "" })?;
         }
-        // Panels as wide but of other vectors are another packing.
+        // Panels of the same width and other vectors are packed in another way, so both are named.
         write!(f, "{} in panels of {most}×{lanes}", self.family.name())
     }
 }
 
 impl Panels {
-    /// For layers that read the same inputs in the same groups.
+    /// The panels of layers that read the same inputs in the same groups.
     pub(crate) fn new<'a>(layers: impl Iterator<Item = &'a Layer>, kernel: &Kernel) -> Self {
         let (lanes, most) = match kernel.family() {
             Family::Outputs => (kernel.isa().lanes(), kernel.vectors()),
@@ -92,7 +92,8 @@ impl Panels {
         panels
     }
 
-    /// The shapes of a group's panels in their order, equal ones counted.
+    /// The shapes of a group's panels in order, each with the number of consecutive panels that have
+    /// it.
     fn shapes(&self) -> impl Iterator<Item = (PanelShape, usize)> + '_ {
         self.parts.iter().enumerate().flat_map(move |(outlet, part)| {
             let outputs = part.k / self.groups;
@@ -102,7 +103,7 @@ impl Panels {
                 let width = vectors * self.lanes;
                 (PanelShape { outlet, outputs: width, width }, count)
             });
-            // The last panel has the outputs that fill no whole vector.
+            // The last panel is the one whose last vector is partly filled.
             let last = usize::from(short > 0);
             let ragged = PanelShape { outputs: small.0.width.saturating_sub(short), ..small.0 };
             [large, (small.0, small.1 - last), (ragged, last)]
@@ -111,8 +112,8 @@ impl Panels {
         })
     }
 
-    /// Calls `each` with every shape among those panels of a group whose numbers lie in `panels`,
-    /// and how many there are.
+    /// Calls `each` with every shape among the panels whose numbers within a group lie in `panels`, and
+    /// with the number of panels that have this shape.
     pub(crate) fn for_each_shape(
         &self,
         panels: Range<usize>,
@@ -129,10 +130,10 @@ impl Panels {
         }
     }
 
-    /// The panels of each group.
+    /// The panels of a group. All groups have the same.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]: a valid layer may have more than there is memory for a list of.
+    /// [`Error::OutOfMemory`]: a valid layer may have more panels than memory can list.
     pub(crate) fn list(&self) -> Result<Vec<Panel>, Error> {
         let mut panels = Vec::new();
         let count = self.count();
@@ -152,18 +153,18 @@ impl Panels {
         Ok(panels)
     }
 
-    /// How many panels a group has.
+    /// The number of panels of a group.
     pub(crate) fn count(&self) -> usize {
         let vectors = |part: &Part| (part.k / self.groups).div_ceil(self.lanes);
         self.parts.iter().map(|part| vectors(part).div_ceil(self.most)).sum()
     }
 
-    /// Outputs of a group, with those that only fill the last vectors of outlets.
+    /// The outputs of a group, with the padding that fills the last vector of each outlet.
     pub(crate) fn padded(&self) -> usize {
         self.parts.iter().map(|part| (part.k / self.groups).next_multiple_of(self.lanes)).sum()
     }
 
-    /// Inputs of a group.
+    /// The inputs of a group.
     pub(crate) fn depth(&self) -> usize {
         self.c / self.groups
     }

@@ -1,20 +1,21 @@
-//! Where the pixels of a layer lie: output pixels in one row, each with its input under it.
+//! The interior pixels of a layer (those whose windows lie on the input), and where they lie in the
+//! tensors. Pixels are numbered, image by image and row by row.
 
 use crate::describe::layer::{Layer, Shape};
 use crate::describe::view::View;
 
-/// Pitches of one tensor, in elements.
+/// Where the elements of a tensor lie. The unit is elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pitches {
-    /// Offset of the first pixel that counts.
+    /// The offset of the first pixel.
     pub(crate) base: usize,
-    /// Between channels.
+    /// The pitch between channels.
     pub(crate) channel: usize,
-    /// Between neighbouring pixels of a row.
+    /// The pitch between neighbouring pixels of a row.
     pub(crate) pixel: usize,
-    /// Between rows.
+    /// The pitch between rows.
     pub(crate) row: usize,
-    /// Between images.
+    /// The pitch between images.
     pub(crate) image: usize,
 }
 
@@ -25,7 +26,7 @@ impl From<View> for Pitches {
     }
 }
 
-/// A pixel among the interior ones.
+/// The position of a pixel among the interior pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) image: usize,
@@ -34,8 +35,8 @@ pub(crate) struct Place {
 }
 
 impl Pitches {
-    /// The tensor seen through a window: from (`y`, `x`) on, every `step`-th row and column.
-    /// The pitch of an axis of one element may be anything, so nothing here may overflow loudly.
+    /// The pitches of a part of the tensor: from row `y` and column `x` on, every `step`-th row and
+    /// column. An axis of one element may have any pitch, so the products wrap around.
     pub(crate) fn window(self, [y, x]: [usize; 2], step: [usize; 2]) -> Self {
         Pitches {
             base: self.base + y * self.row + x * self.pixel,
@@ -51,8 +52,9 @@ impl Pitches {
         self.base + place.image * self.image + place.row * self.row + place.column * self.pixel
     }
 
-    /// With one column the next pixel is in the next row, and with one row in the next image:
-    /// says so, so that as many pixels as can be are evenly spaced.
+    /// The same pixels, with the pitches of axes of one element replaced so that long runs of pixels
+    /// are evenly spaced. With one column, the next pixel lies in the next row. With one row, the next
+    /// row lies in the next image.
     fn canonical(mut self, rows: usize, columns: usize) -> Self {
         if rows == 1 {
             self.row = if columns == 1 { self.image } else { self.row };
@@ -60,12 +62,12 @@ impl Pitches {
         if columns == 1 {
             self.pixel = self.row;
         }
-        // The pitch of an only pixel may be 0, which is no step between elements.
+        // The pitch of a single pixel may be 0, which would be no step.
         self.pixel = self.pixel.max(1);
         self
     }
 
-    /// Length of the longest runs of evenly spaced pixels.
+    /// The length of the longest runs of evenly spaced pixels.
     fn run(&self, images: usize, rows: usize, columns: usize) -> usize {
         if rows > 1 && self.row != columns.wrapping_mul(self.pixel) {
             return columns;
@@ -77,41 +79,41 @@ impl Pitches {
     }
 }
 
-/// The interior pixels of a layer, numbered image by image, row by row.
+/// The interior pixels of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pixels {
     pub(crate) images: usize,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) input: Pitches,
-    /// Of the first output: what the choice of a kernel goes by.
+    /// The pitches of the first outlet's output, which the choice of a kernel looks at.
     pub(crate) output: Pitches,
-    /// Longest runs of pixels that are evenly spaced in every output and residual.
+    /// The length of the longest runs of pixels that are evenly spaced in every output and residual.
     output_run: usize,
 }
 
-/// Consecutive pixels that are evenly spaced in the tensors it was made for.
+/// Consecutive pixels that are evenly spaced in the tensors that [`Even`] names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// Number of the first pixel.
+    /// The number of the first pixel.
     pub(crate) first: usize,
-    /// How many.
+    /// The number of pixels.
     pub(crate) count: usize,
-    /// Offset of the first in the input.
+    /// The offset of the first pixel in the input.
     pub(crate) input: usize,
 }
 
-/// Which tensors the pixels of a span are evenly spaced in.
+/// The tensors in which the pixels of a span are evenly spaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Even {
-    /// The outputs and residuals: enough when the input is packed.
+    /// The outputs and residuals. This is enough if the input is packed.
     Output,
-    /// Those and the input.
+    /// The outputs, the residuals and the input.
     Both,
 }
 
 impl Pixels {
-    /// The pixels of `layer` whose windows lie on its input, which is seen through `input`.
+    /// The interior pixels of `layer`, whose input lies as `input` says.
     pub(crate) fn new(layer: &Layer, shape: &Shape, input: View) -> Self {
         let (rows, columns) = (shape.rows.len(), shape.columns.len());
         let input = Pitches::from(input)
@@ -120,7 +122,8 @@ impl Pixels {
         Pixels { images: layer.n, rows, columns, input, output: input, output_run: usize::MAX }
     }
 
-    /// The interior of a tensor of output pixels, which from now on counts for what is even.
+    /// The interior pixels of an output or a residual that lies as `whole` says. From now on, runs are
+    /// evenly spaced in this tensor too.
     pub(crate) fn add_output(&mut self, whole: View, shape: &Shape) -> Pitches {
         let at = Pitches::from(whole)
             .window([shape.rows.start, shape.columns.start], [1, 1])
@@ -132,18 +135,18 @@ impl Pixels {
         at
     }
 
-    /// How many there are.
+    /// The number of pixels.
     pub(crate) fn len(&self) -> usize {
         self.images * self.rows * self.columns
     }
 
-    /// Where pixel `q` is.
+    /// The position of pixel `q`.
     pub(crate) fn place(&self, q: usize) -> Place {
         let (line, column) = (q / self.columns, q % self.columns);
         Place { image: line / self.rows, row: line % self.rows, column }
     }
 
-    /// Length of the longest runs of evenly spaced pixels.
+    /// The length of the longest runs of evenly spaced pixels.
     pub(crate) fn run(&self, even: Even) -> usize {
         let output = self.output_run.min(self.len());
         match even {
@@ -152,13 +155,13 @@ impl Pixels {
         }
     }
 
-    /// Lengths of the spans that pixels `from..to` are cut into, and how many have each: those of
-    /// [`spans`](Pixels::spans) in their order.
+    /// The lengths of the spans that [`spans`](Pixels::spans) cuts pixels `from..to` into, in order,
+    /// each with the number of spans that have it.
     pub(crate) fn span_lengths(&self, from: usize, to: usize, even: Even) -> [(usize, usize); 3] {
         let run = self.run(even);
         let all = to - from;
         let head = (run - from % run).min(all);
-        // A first span of a whole run is one of many.
+        // A first span that is a whole run is counted with the other whole runs.
         let (head, rest) = if head == run { (0, all) } else { (head, all - head) };
         [
             (head, usize::from(head > 0)),
@@ -167,7 +170,7 @@ impl Pixels {
         ]
     }
 
-    /// Cuts pixels `from..to` at the ends of runs.
+    /// The spans of pixels `from..to`: they are cut at the ends of runs.
     pub(crate) fn spans(
         &self,
         from: usize,
@@ -188,8 +191,9 @@ impl Pixels {
     }
 }
 
-/// Cuts `total` into parts of at most `most`, as even as can be, and gives the two sizes with how
-/// many parts have them, the larger first. The sizes differ by 1. There are no parts of 0.
+/// Cuts `total` into as few parts of at most `most` as possible, whose sizes differ by at most 1.
+/// Returns the two sizes, each with the number of parts that have it, the larger size first. A `total`
+/// of 0 has no parts.
 pub(crate) fn even_groups(total: usize, most: usize) -> [(usize, usize); 2] {
     let parts = total.div_ceil(most);
     if parts == 0 {
@@ -254,7 +258,7 @@ mod tests {
         assert_eq!(pixels(layer.layout(Layout::Nchw)).run(Even::Both), 42);
         assert_eq!(pixels(layer.stride(2, 2)).run(Even::Both), 4);
         assert_eq!(pixels(layer.stride(2, 2)).run(Even::Output), 24);
-        // Without neighbours in a row the rows are the run, without rows the images.
+        // With one column a run is all rows. With one column and one row it is all images.
         let column = Layer::new(3, 5, 6, 1).batch(2).layout(Layout::Nchw);
         assert_eq!(pixels(column).run(Even::Both), 6);
         let one = Layer::new(3, 5, 1, 1).batch(7).layout(Layout::Nchw);

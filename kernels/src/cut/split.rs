@@ -1,16 +1,16 @@
-//! Cutting a layer among threads.
+//! Splits: how a layer is cut into tasks for threads.
 
 use crate::cut::Cut;
 use crate::micro::registry::{Family, Kernel};
 use core::ops::Range;
 
-/// How many parts pixels and panels are cut into.
+/// The numbers of parts that pixels and panels are cut into. Each pair of parts is a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Split {
-    /// Parts of the pixels.
+    /// The number of parts of the pixels.
     pub pixels: usize,
-    /// Parts of the outputs, cut between panels.
+    /// The number of parts of the outputs, which are cut between panels.
     pub panels: usize,
 }
 
@@ -18,13 +18,14 @@ impl Split {
     /// Everything in one part.
     pub const WHOLE: Split = Split { pixels: 1, panels: 1 };
 
-    /// Pixels that a cut is rounded to: what starts a vector or a full tile.
+    /// The number of pixels that every part but the last has a multiple of: those of a vector or of a
+    /// full tile.
     pub(crate) fn step(self, kernel: &Kernel, pixels: usize) -> usize {
         let unit = match kernel.family() {
             Family::Outputs => kernel.rows(),
             Family::Pixels => kernel.columns(),
         };
-        // Whole tiles where they are many; where they are few, evenness is worth more.
+        // Many tiles are cut between full tiles. With few tiles, parts of equal size matter more.
         if pixels >= 8 * self.pixels * unit {
             unit
         } else {
@@ -36,26 +37,27 @@ impl Split {
     }
 }
 
-/// One thread's share of a layer: some pixels × some panels, of every group.
+/// One thread's work: some pixels × some panels, of every group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Task {
     pub(crate) pixels: Range<usize>,
     pub(crate) panels: Range<usize>,
 }
 
-/// The ways to cut the work into `threads` parts, or into fewer where there is less.
+/// The ways to split the work among `threads` threads. If there is less to split, there are fewer
+/// parts.
 pub(crate) fn splits(threads: usize, pixels: usize, panels: usize) -> impl Iterator<Item = Split> {
     let mut last = Some(Split::WHOLE);
     let parts = (1..=threads).filter(move |p| threads.is_multiple_of(*p)).filter_map(move |p| {
         let split = Split { pixels: p.min(pixels), panels: (threads / p).min(panels) };
         (last.replace(split) != Some(split)).then_some(split)
     });
-    // Less work than waking another thread takes is done by one.
+    // One part may be the fastest, because waking another thread takes time.
     core::iter::once(Split::WHOLE).chain(parts)
 }
 
 impl Cut<'_> {
-    /// The pixels of part `i` of a split, cut where a tile or a vector begins.
+    /// The pixels of part `i` of a split. Parts begin where a tile or a vector begins.
     fn pixels_of(&self, split: Split, i: usize) -> Range<usize> {
         let pixels = self.pixels.len();
         let step = split.step(self.kernel, pixels);
@@ -70,7 +72,7 @@ impl Cut<'_> {
         part(panels, j, split.panels)..part(panels, j + 1, split.panels)
     }
 
-    /// The tasks of a split: each pixel of each panel is in one of them.
+    /// The tasks of a split. Each pixel of each panel is in exactly one task.
     pub(crate) fn tasks(&self, split: Split) -> Vec<Task> {
         let mut tasks = Vec::with_capacity(split.pixels * split.panels);
         for i in 0..split.pixels {
@@ -85,7 +87,7 @@ impl Cut<'_> {
         tasks
     }
 
-    /// The task of a split that has the most pixels and, of those, the most outputs.
+    /// The largest task of a split: the most pixels and the most outputs that any task has.
     pub(crate) fn heaviest(&self, split: Split) -> Task {
         let outputs = |panels: Range<usize>| {
             let mut outputs = 0;
@@ -100,8 +102,8 @@ impl Cut<'_> {
     }
 }
 
-/// Where part `i` of `of` parts of `all` begins. Wide, since the product may not fit though the
-/// layer is valid.
+/// The place where part `i` begins when `all` is cut into `of` parts. The product is computed in 128
+/// bits, since it may overflow `usize` for a valid layer.
 fn part(all: usize, i: usize, of: usize) -> usize {
     (all as u128 * i as u128 / of as u128) as usize
 }

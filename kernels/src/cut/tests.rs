@@ -1,5 +1,5 @@
-//! What is listed is what is walked: the shapes that are priced, with their counts, are those of
-//! the units and panels that a run goes through one by one.
+//! The shapes of units and panels, which are priced with their counts, are those of the units and panels
+//! that a run goes over one by one.
 
 use super::*;
 use crate::cut::outlet::dense;
@@ -10,7 +10,7 @@ use crate::describe::layer::{Layer, Layout, Padding};
 use crate::micro::registry::kernels;
 use std::collections::HashMap;
 
-/// Layers of the catalog and random ones: those that the stored times are of.
+/// The layers of the stored times: those of the catalog, and random ones.
 fn stored_layers() -> Vec<Layer> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/picking/zen5.txt");
     let text = std::fs::read_to_string(path).expect("the stored times");
@@ -21,7 +21,7 @@ fn stored_layers() -> Vec<Layer> {
     texts.iter().map(|text| text.parse().expect("a layer")).collect()
 }
 
-/// Layers with everything that changes how they are cut.
+/// Small layers with all properties that change how a layer is cut.
 fn odd_layers() -> Vec<Layer> {
     let pad = Padding::Explicit { top: 1, bottom: 0, left: 2, right: 1 };
     let mut layers = Vec::new();

@@ -1,4 +1,4 @@
-//! The kind of a tile: its size, how it reads and how it stores.
+//! The kind of a tile: its size, how it reads and how it stores. Tiles of one kind cost the same.
 
 use crate::cut::Cut;
 use crate::cut::panels::PanelShape;
@@ -6,16 +6,16 @@ use crate::cut::units::UnitShape;
 use crate::micro::operands::{Form, LINE, PLANES, ROWS, Store};
 use crate::micro::registry::Family;
 
-/// What distinguishes one tile of a layer from another, but for where it lies.
+/// Everything about a tile except where it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TileKind {
-    /// Broadcast values.
+    /// The number of broadcast values.
     pub(crate) rows: usize,
-    /// Vectors that each of them is multiplied with.
+    /// The number of vectors that each of them is multiplied with.
     pub(crate) vectors: usize,
-    /// Lanes that are wanted of the vectors.
+    /// The number of lanes of these vectors that are stored.
     pub(crate) lanes: usize,
-    /// Where the broadcast values lie.
+    /// How the broadcast values lie.
     pub(crate) form: Form,
     /// Whether two rows share the last vector.
     pub(crate) shared: bool,
@@ -25,7 +25,7 @@ pub(crate) struct TileKind {
 }
 
 impl Cut<'_> {
-    /// Where the broadcast values of the tiles of a unit lie.
+    /// How the broadcast values of a unit's tiles lie.
     fn form(&self, unit: &UnitShape) -> Form {
         let input = &self.pixels.input;
         match self.kernel.family() {
@@ -36,7 +36,7 @@ impl Cut<'_> {
         }
     }
 
-    /// The kind of the tile of a panel and a unit; `uneven` if the unit's pixels are not evenly
+    /// The kind of the tile of a panel and a unit. `uneven` says that the unit's pixels are not evenly
     /// spaced in the outputs.
     pub(crate) fn tile_kind(&self, panel: &PanelShape, unit: &UnitShape, uneven: bool) -> TileKind {
         let lanes_of_isa = self.kernel.isa().lanes();
@@ -46,8 +46,8 @@ impl Cut<'_> {
         let form = self.form(unit);
         let (rows, width, wanted, lanes, pitch) = match self.kernel.family() {
             Family::Outputs => {
-                // A staged row has room for whole vectors, and an average's tile goes to a small
-                // buffer, its channels adjacent.
+                // A staged row has room for whole vectors. The tile of an average is stored in a small
+                // buffer, with channels side by side.
                 let pitch = if staged || average { 1 } else { outlet.output.at.channel };
                 let lanes = if staged { panel.width } else { panel.outputs };
                 (unit.pixels, panel.width, panel.outputs, lanes, pitch)

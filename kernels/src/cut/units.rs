@@ -1,4 +1,4 @@
-//! Pixels, cut into the units of tiles.
+//! Units: the pixels, cut into the pieces that tiles compute.
 
 use crate::cut::Cut;
 use crate::cut::pixels::{Even, Place, Span, even_groups};
@@ -8,23 +8,23 @@ use core::ops::Range;
 /// The shape of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct UnitShape {
-    /// Pixels that its tiles compute.
+    /// The number of pixels that its tiles compute.
     pub(crate) pixels: usize,
-    /// How many of them, its first ones, the unit before it also has.
+    /// The number of its first pixels that the unit before it also computes.
     pub(crate) again: usize,
-    /// Lanes that the pixels take when they lie in lanes, unused lanes of the last vector
-    /// included; else the pixels.
+    /// If the pixels lie in lanes, the lanes of the unit's vectors, including unused ones. Else the
+    /// number of pixels.
     pub(crate) width: usize,
-    /// Whether its input is packed.
+    /// Whether its pixels are packed.
     pub(crate) packed: bool,
 }
 
-/// A unit in its place.
+/// A unit, and where it lies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unit {
-    /// Its pixels; the offset in the input counts for a unit that is not packed.
+    /// Its pixels. The offset in the input is right only for a unit that is not packed.
     pub(crate) span: Span,
-    /// Where its first pixel is.
+    /// The position of its first pixel.
     pub(crate) place: Place,
     pub(crate) shape: UnitShape,
     /// Whether its pixels are not evenly spaced in the outputs.
@@ -32,7 +32,7 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
-    /// What the unused places of a block hold.
+    /// A unit without pixels, for unused places of a block.
     pub(crate) const NONE: Unit = Unit {
         span: Span { first: 0, count: 0, input: 0 },
         place: Place { image: 0, row: 0, column: 0 },
@@ -41,7 +41,7 @@ impl Unit {
     };
 }
 
-/// Units of a span in their order, equal ones counted.
+/// The shapes of a span's units in order, each with the number of consecutive units that have it.
 #[derive(Clone, Copy)]
 struct Groups {
     groups: [(UnitShape, usize); 3],
@@ -64,7 +64,7 @@ impl Groups {
 }
 
 impl Cut<'_> {
-    /// The units of `count` pixels that are evenly spaced, or cut as if they were.
+    /// The units of `count` pixels that are evenly spaced, or that are cut across the ends of runs.
     fn units_of_span(&self, count: usize) -> Groups {
         let mut groups = Groups::NONE;
         if self.kernel.family() == Family::Outputs {
@@ -81,7 +81,7 @@ impl Cut<'_> {
             true => vectors_in_place(count, lanes, most),
             false => (count.div_ceil(lanes), 0),
         };
-        // Lanes of the last unit that no pixel fills.
+        // The lanes of the last unit for which no pixel is left.
         let short = (vectors * lanes).saturating_sub(count);
         let sizes = even_groups(vectors, most);
         for (i, (vectors, count)) in sizes.into_iter().enumerate() {
@@ -90,7 +90,7 @@ impl Cut<'_> {
             let last = usize::from(short > 0 && i == 1 && count > 0);
             groups.push(whole, count - last);
             if in_place {
-                // The last unit begins sooner, so that it is full.
+                // The last unit begins before the end of the one before it, so that it is full.
                 groups.push(UnitShape { again: short, ..whole }, last);
             } else {
                 groups.push(UnitShape { pixels: width - short.min(width), ..whole }, last);
@@ -100,13 +100,14 @@ impl Cut<'_> {
         if left > 0 && count >= lanes && !self.averages() {
             groups.push(UnitShape { again: lanes - left, ..one }, 1);
         } else if left > 0 {
-            // A whole vector read in place could reach past the end of the buffer.
+            // These pixels are packed. In place, a whole vector could reach behind the end of the
+            // buffer.
             groups.push(UnitShape { pixels: left, packed: true, ..one }, 1);
         }
         groups
     }
 
-    /// Calls `each` with every unit of a range of pixels, in order.
+    /// Calls `each` with every unit of a range of pixels, in order. Units end where the range does.
     pub(crate) fn for_each_unit(&self, pixels: Range<usize>, mut each: impl FnMut(Unit)) {
         let across = self.cuts_across_runs();
         let run = self.pixels.run(Even::Output);
@@ -133,8 +134,8 @@ impl Cut<'_> {
         }
     }
 
-    /// Calls `each` with every shape of unit of a range of pixels, whether such units are uneven,
-    /// and how many there are: what [`for_each_unit`](Cut::for_each_unit) comes to.
+    /// Calls `each` for the units of a range of pixels, with a shape, whether such units are uneven, and
+    /// the number of such units. The units are those of [`for_each_unit`](Cut::for_each_unit).
     pub(crate) fn for_each_unit_shape(
         &self,
         pixels: Range<usize>,
@@ -163,12 +164,12 @@ impl Cut<'_> {
     }
 }
 
-/// How many of `count` neighbouring units of `size` pixels, the first of which begins at `first`,
-/// contain the end of a run of `run` pixels and pixels behind it.
+/// The number of units that contain the end of a run and pixels behind it. There are `count` consecutive
+/// units of `size` pixels, the first of which begins at pixel `first`, and runs are `run` pixels long.
 fn straddling(first: usize, size: usize, count: usize, run: usize) -> usize {
     let end = first + size * count;
     if end / run - first / run < count {
-        // Few ends of runs: look at each.
+        // There are fewer ends of runs than units, so look at each end.
         let mut last = usize::MAX;
         let mut found = 0;
         for boundary in (first / run + 1..).map(|i| i * run).take_while(|at| *at < end) {
@@ -182,11 +183,11 @@ fn straddling(first: usize, size: usize, count: usize, run: usize) -> usize {
     (0..count).filter(|i| (first + i * size) % run + size > run).count()
 }
 
-/// Vectors that `count` adjacent pixels are cut into where they are read in place, tiles having up
-/// to `most` of them; and the pixels left over, which fill none.
+/// The number of vectors of `count` pixels that are read in place, and the number of pixels that are
+/// left over because they fill no vector. Tiles have at most `most` vectors.
 ///
-/// Where they make several tiles nothing is left over: the last tile begins so much sooner that it
-/// is full, and computes some pixels that the one before it also does.
+/// If the pixels make several tiles, no pixels are left over: the last tile begins before the end of
+/// the one before it, so that it is full. Some pixels are then computed by both.
 fn vectors_in_place(count: usize, lanes: usize, most: usize) -> (usize, usize) {
     let vectors = count.div_ceil(lanes);
     if vectors > most { (vectors, 0) } else { (count / lanes, count % lanes) }

@@ -1,30 +1,33 @@
-//! What a tile needs of an instruction set for one kind of elements.
+//! The operations that a tile needs of an instruction set for an element type.
+//!
+//! Two rows of a tile may share its last vector: see `tile.rs`. Then pairs of lanes belong to the two
+//! rows in turns, so that each row has half of the vector's lanes.
 
 use crate::micro::operands::{Tile, Tiled};
 use crate::micro::vector::Vector;
 use core::ops::Range;
 
-/// Multiplies and sums vectors of elements.
+/// Multiplying and summing vectors of elements.
 pub(crate) trait Dot<T: Tiled>: Vector {
-    /// Sums in lanes.
+    /// A vector of sums.
     type Sums: Copy;
-    /// The other operand, in lanes.
+    /// A vector of the operand that lies in lanes.
     type Lanes: Copy;
-    /// A broadcast operand.
+    /// A broadcast value: the same in every lane.
     type Value: Copy;
-    /// Sums of a vector.
+    /// The number of sums in a vector.
     const LANES: usize;
 
-    /// The same sum in each lane.
+    /// A vector whose lanes are all `start`.
     fn splat(self, start: T::Sum) -> Self::Sums;
 
-    /// Sums from memory.
+    /// Loads a vector of sums.
     ///
     /// # Safety
     /// `LANES` sums are readable at `from`.
     unsafe fn sums(self, from: *const T::Sum) -> Self::Sums;
 
-    /// Half a vector of sums from memory, as two rows that share a vector have it: each the same.
+    /// Loads half a vector of sums for two rows that share a vector: both rows get the same sums.
     ///
     /// # Safety
     /// `LANES / 2` sums are readable at `from`.
@@ -36,40 +39,43 @@ pub(crate) trait Dot<T: Tiled>: Vector {
     /// What stands for a broadcast operand until it is loaded.
     fn no_value(self) -> Self::Value;
 
-    /// One step's operands of a vector.
+    /// Loads a vector of one step's operands.
     ///
     /// # Safety
     /// `LANES · T::DEPTH` elements are readable at `from`.
     unsafe fn lanes(self, from: *const T::Lane) -> Self::Lanes;
 
-    /// One step's operands of half a vector, as two rows that share a vector multiply them.
+    /// Loads half a vector of one step's operands for two rows that share a vector: both rows get the
+    /// same operands.
     ///
     /// # Safety
     /// `LANES / 2 · T::DEPTH` elements are readable at `from`.
     unsafe fn shared_lanes(self, from: *const T::Lane) -> Self::Lanes;
 
-    /// One step's operand, for every lane.
+    /// Loads one step's broadcast value.
     ///
     /// # Safety
     /// `T::DEPTH` elements are readable at `from`.
     unsafe fn broadcast(self, from: *const T::Broadcast) -> Self::Value;
 
-    /// Adds the products of one step.
+    /// Adds the products of one step to the sums.
     fn dot(self, value: Self::Value, lanes: Self::Lanes, sums: Self::Sums) -> Self::Sums;
 
-    /// The operands of two rows that share a vector, each in its lanes.
+    /// The broadcast values of two rows that share a vector, each in the lanes of its row.
     fn values_beside(self, even: Self::Value, odd: Self::Value) -> Self::Value;
 
-    /// The starts of two rows that share a vector, each in its lanes.
+    /// The first sums of two rows that share a vector, each in the lanes of its row.
     fn sums_beside(self, even: Self::Sums, odd: Self::Sums) -> Self::Sums;
 
-    /// The sums of the first or the second of two rows that share a vector, in the low half.
+    /// The sums of one of two rows that share a vector (the `second` or the first), moved to the
+    /// vector's low half.
     fn own_sums(self, sums: Self::Sums, second: bool) -> Self::Sums;
 }
 
-/// Finishes sums and stores them.
+/// Finishing sums and storing them. To finish a sum is to add the residual and to apply
+/// [`Tile::finish`].
 pub(crate) trait End<T: Tiled>: Dot<T> {
-    /// Finishes and stores some rows of a tile whose lanes are all wanted and adjacent in memory.
+    /// Finishes and stores some rows of a tile. All their lanes are stored, side by side in memory.
     ///
     /// # Safety
     /// Those rows of `V` vectors at `t.y` are writable, and readable at a non-null `t.residual`.
@@ -80,7 +86,8 @@ pub(crate) trait End<T: Tiled>: Dot<T> {
         t: &Tile<T>,
     );
 
-    /// Finishes and stores the first `t.lanes` lanes of each row, adjacent in memory, under masks.
+    /// Finishes and stores the first `t.lanes` lanes of each row, side by side in memory, with masked
+    /// stores.
     ///
     /// # Safety
     /// `M` rows of `t.lanes` elements at `t.y` are writable, and readable at a non-null
@@ -91,8 +98,8 @@ pub(crate) trait End<T: Tiled>: Dot<T> {
         t: &Tile<T>,
     );
 
-    /// Finishes and stores the first `t.lanes` lanes of each row where `t.y_lanes` says. `sums`
-    /// are the rows, of `vectors` vectors each.
+    /// Finishes and stores the first `t.lanes` lanes of each row at the places that `t.y_lanes` names.
+    /// `sums` are the rows one after another, of `vectors` vectors each.
     ///
     /// # Safety
     /// Those elements are writable at `t.y` and readable at a non-null `t.residual`. A table has

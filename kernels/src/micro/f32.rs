@@ -1,4 +1,5 @@
-//! Single precision: how it multiplies, how it ends, and which tiles there are.
+//! Single precision: how a step multiplies, how sums are finished and stored, and which tiles are
+//! compiled.
 
 use crate::describe::arithmetic::F32;
 use crate::micro::dot::{Dot, End};
@@ -196,8 +197,8 @@ impl<S: Vector> End<F32> for S {
                 let (at, wanted) = (i * t.y_row + v * lanes, t.lanes.saturating_sub(v * lanes));
                 let wanted = wanted.min(lanes);
                 let mut sum = *sum;
-                // SAFETY: `wanted` elements from (i, v·L) on; none are accessed where that is 0, and
-                // there the address may lie anywhere.
+                // SAFETY: the `wanted` elements from (i, v·L) on. If `wanted` is 0, no element is
+                // accessed, and the address may lie anywhere.
                 unsafe {
                     if !t.residual.is_null() {
                         let residual = self.load_first(t.residual.wrapping_add(at), wanted);

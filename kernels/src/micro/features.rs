@@ -1,13 +1,14 @@
-//! What a kernel needs of a CPU: a set, since instruction sets are not a ladder.
+//! The features of a CPU that kernels need. They form a set and not an order, because a CPU may have
+//! any combination of them.
 
 use core::fmt;
 
-/// A set of what a CPU can do beyond its baseline.
+/// A set of features that a CPU has, or that a kernel needs, beyond the architecture's baseline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Features(u32);
 
 impl Features {
-    /// Nothing.
+    /// The empty set.
     pub const NONE: Features = Features(0);
     /// AArch64's NEON.
     pub const NEON: Features = Features(1);
@@ -22,7 +23,7 @@ impl Features {
         (Features::AVX512, "an x86-64 CPU with AVX-512 F, BW, CD, DQ and VL"),
     ];
 
-    /// What this CPU, and its operating system, can do.
+    /// The features of this CPU that its operating system lets programs use.
     pub fn host() -> Features {
         #[allow(unused_mut)]
         let mut host = Features::NONE;
@@ -42,13 +43,13 @@ impl Features {
         host
     }
 
-    /// Both sets together.
+    /// The union of both sets.
     #[must_use]
     pub const fn with(self, other: Features) -> Features {
         Features(self.0 | other.0)
     }
 
-    /// Whether all of `needed` is in this set.
+    /// Whether this set has every feature of `needed`.
     pub const fn has(self, needed: Features) -> bool {
         self.0 & needed.0 == needed.0
     }

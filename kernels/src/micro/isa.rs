@@ -20,7 +20,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// Every ISA, those of an architecture in ascending order of their vectors.
+    /// Every ISA. Those of one architecture are in ascending order of their vectors' length.
     pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512];
 
     /// The lower-case name, as options and environment variables take it.
@@ -33,7 +33,7 @@ impl Isa {
         }
     }
 
-    /// `f32` values in one vector register.
+    /// The number of `f32` values in one vector register.
     pub const fn lanes(self) -> usize {
         match self {
             Isa::Scalar => 1,
@@ -43,7 +43,7 @@ impl Isa {
         }
     }
 
-    /// What the CPU must have.
+    /// The features that the CPU must have.
     pub const fn needs(self) -> Features {
         match self {
             Isa::Scalar => Features::NONE,
@@ -53,8 +53,8 @@ impl Isa {
         }
     }
 
-    /// Whether a cap at `cap` admits this ISA: it is the same, or one of the same architecture
-    /// with shorter vectors. Every cap admits portable code.
+    /// Whether a cap at `cap` admits this ISA. A cap admits itself, the ISAs of its architecture with
+    /// shorter vectors, and portable code.
     pub const fn is_within(self, cap: Isa) -> bool {
         match self {
             Isa::Scalar => true,
@@ -64,7 +64,7 @@ impl Isa {
         }
     }
 
-    /// Whether this CPU, and its operating system, run it.
+    /// Whether this CPU and its operating system can run it.
     pub fn is_available(self) -> bool {
         Features::host().has(self.needs())
     }

@@ -1,18 +1,19 @@
-//! The tiles that are compiled for one ISA and one kind of elements.
+//! The tiles that are compiled for an ISA and an element type.
 
 use crate::describe::arithmetic::{Arithmetic, F32};
 use crate::micro::isa::Isa;
 use crate::micro::operands::{Clamp, Form, LINE, ROWS, TileFn, Tiled};
 
-/// Elements that tiles are compiled for.
+/// Element types that tiles are compiled for.
 pub(crate) trait Compiled: Tiled {
-    /// The tiles for an ISA; one without tiles where this build has none.
+    /// The tiles for an ISA. The menu is empty if this build is for another architecture.
     fn menu(isa: Isa) -> &'static Menu<Self>;
 }
 
-/// An arithmetic with kernels: the types of its two families of tiles.
+/// An arithmetic with kernels. Each family of kernels has a type that implements [`Tiled`]: the
+/// families exchange what is broadcast and what lies in lanes.
 pub(crate) trait Kernels: Arithmetic {
-    /// Outputs in lanes, inputs broadcast.
+    /// The tiles with outputs in lanes, which broadcast inputs.
     type OutputsInLanes: Compiled<
             Broadcast = Self::Input,
             Lane = Self::Weight,
@@ -20,7 +21,7 @@ pub(crate) trait Kernels: Arithmetic {
             Output = Self::Output,
             Finish = Self::Finish,
         >;
-    /// Pixels in lanes, weights broadcast.
+    /// The tiles with pixels in lanes, which broadcast weights.
     type PixelsInLanes: Compiled<
             Broadcast = Self::Weight,
             Lane = Self::Input,
@@ -28,7 +29,7 @@ pub(crate) trait Kernels: Arithmetic {
             Output = Self::Output,
             Finish = Self::Finish,
         >;
-    /// What a sum goes through on its way out, beside the residual.
+    /// What is done to a sum, after the residual was added, before it is stored.
     type Finish: Copy;
 }
 
@@ -38,8 +39,8 @@ impl Kernels for F32 {
     type Finish = Clamp;
 }
 
-/// Tiles by size: `[vectors − 1][rows − 1]`, for each form of the broadcast values. Those whose last
-/// vector two rows share begin with two vectors.
+/// Tiles by size, for each form of the broadcast values: `[vectors − 1][rows − 1]`, or
+/// `[vectors − 2][rows − 1]` for tiles whose last vector two rows share.
 pub(crate) struct Menu<T: Tiled> {
     pub(crate) rows: &'static [&'static [TileFn<T>]],
     pub(crate) line: &'static [&'static [TileFn<T>]],
@@ -49,12 +50,12 @@ pub(crate) struct Menu<T: Tiled> {
 }
 
 impl<T: Tiled> Menu<T> {
-    /// What stands for the menu of an ISA that this build is not for.
+    /// The menu of an ISA that this build is not for: it is empty.
     pub(crate) const NONE: Menu<T> =
         Menu { rows: &[], line: &[], planes: &[], shared_rows: &[], shared_line: &[] };
 
-    /// The tile of `rows` × `vectors` whose broadcast values lie as `form` says; `shared` if two
-    /// rows share its last vector.
+    /// The tile of `rows` × `vectors` whose broadcast values lie as `form` says. If `shared`, two rows
+    /// share its last vector.
     pub(crate) fn tile(&self, rows: usize, vectors: usize, form: Form, shared: bool) -> TileFn<T> {
         let sizes = match (form, shared) {
             (ROWS, false) => self.rows,
@@ -67,20 +68,21 @@ impl<T: Tiled> Menu<T> {
     }
 }
 
-/// Whether a tile asks the caches for what comes next. A tall tile of one vector's width loads
-/// about as often as it multiplies, and has no load to spare. (Measured on a Zen 5: the commit
-/// "micro: on AVX-512 the last steps are done half by half" says what it brought.)
+/// Whether a tile prefetches. A tile of many rows and one vector loads about as often as it
+/// multiplies, so that a prefetch would delay a load. (This was measured on a Zen 5. The commit
+/// "micro: on AVX-512 the last steps are done half by half" has the figures.)
 pub(crate) const fn asks(rows: usize, vectors: usize) -> bool {
     vectors > 1 || rows < 24
 }
 
-/// Whether the last steps of a tile can be done for half of its rows first. It takes vectors of 64
-/// bytes and many accumulators for the stores at the end to hold up what follows.
+/// Whether a tile is compiled with `STAGGERS`: it can do its last steps for the first rows, and then
+/// for the others. Only with vectors of 64 bytes and many accumulators do the stores at the end hold
+/// up the multiply-adds behind them.
 pub(crate) const fn staggers(lanes: usize, rows: usize, vectors: usize) -> bool {
     lanes == 16 && rows * vectors >= 24
 }
 
-/// The tiles of one form: for each count of vectors, the counts of rows.
+/// The tiles of one form. The sizes are the numbers of rows for each number of vectors.
 macro_rules! tiles {
     ($token:ty, $lanes:literal, $elements:ty, $form:ident, $shared:literal,
      {$($vectors:literal: $($rows:literal)*;)*}) => {
@@ -95,8 +97,8 @@ macro_rules! tiles {
     };
 }
 
-/// The menu of one ISA; with tiles that read planes and tiles that share a vector where `shared`
-/// names sizes for these.
+/// The menu of an ISA. If `shared` is given, the menu also has tiles that read planes, of all sizes,
+/// and tiles whose last vector two rows share, of the sizes of `shared`.
 macro_rules! menu {
     ($token:ty, $lanes:literal, $elements:ty, $sizes:tt) => {
         $crate::micro::menu::Menu::<$elements> {

@@ -1,24 +1,24 @@
-//! A tile's operands and destination, and the element types that it is made for.
+//! What the caller of a tile gives it: the operands, the destination and the element types.
 
 use crate::describe::arithmetic::Element;
 
-/// What a register tile multiplies, sums and stores, by the part that each operand has in it.
+/// The element types of a register tile.
 pub(crate) trait Tiled: Copy + 'static {
-    /// What is broadcast.
+    /// The type of the broadcast operand.
     type Broadcast: Element;
-    /// What lies in lanes.
+    /// The type of the operand that lies in lanes.
     type Lane: Element;
-    /// What the products are summed in.
+    /// The type that the products are summed in.
     type Sum: Element;
-    /// What is stored.
+    /// The type that results are stored as.
     type Output: Element;
-    /// Consecutive inputs that each lane takes in one step.
+    /// The number of consecutive inputs that each lane multiplies and sums in one step.
     const DEPTH: usize;
-    /// What a sum goes through on its way out, beside the residual.
+    /// What is done to a sum, after the residual was added, before it is stored.
     type Finish: Copy;
 }
 
-/// Bounds of an output: values below `lo` become `lo`, values above `hi` become `hi`.
+/// The bounds of an output: a value below `lo` becomes `lo`, and a value above `hi` becomes `hi`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clamp {
     pub(crate) lo: f32,
@@ -30,105 +30,111 @@ impl Clamp {
     pub(crate) const NONE: Clamp = Clamp { lo: f32::NEG_INFINITY, hi: f32::INFINITY };
 }
 
-/// Operands and destination of one tile. Strides are in elements.
+/// The operands and the destination of one tile. Strides are in elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile<T: Tiled> {
     /// Steps of the reduction, each of `T::DEPTH` inputs.
     pub(crate) depth: usize,
-    /// First broadcast value; value `i` of step `s` is `a[i·a_row + s·DEPTH]` in the `ROWS` form,
+    /// The first broadcast value. Value `i` of step `s` is `a[i·a_row + s·DEPTH]` in the `ROWS` form,
     /// `a[i·DEPTH + s·a_step]` in the `LINE` form and `a[i·a_row + s·a_step]` in the `PLANES` form.
     pub(crate) a: *const T::Broadcast,
-    /// Between values of a step.
+    /// Stride between the broadcast values of a step.
     pub(crate) a_row: usize,
-    /// Between steps.
+    /// Stride between steps in `a`.
     pub(crate) a_step: usize,
-    /// First vector; those of step `s` start at `b[s·b_step]`.
+    /// The first vector. The vectors of step `s` start at `b[s·b_step]`.
     pub(crate) b: *const T::Lane,
-    /// Between steps.
+    /// Stride between steps in `b`.
     pub(crate) b_step: usize,
-    /// Where the chains start: one value a row if `start_by_row`, else one a lane.
+    /// The values that the chains start from: one for each row if `start_by_row`, else one for each
+    /// lane.
     pub(crate) start: *const T::Sum,
-    /// What `start` is indexed by.
+    /// Whether `start` has a value for each row, or for each lane.
     pub(crate) start_by_row: bool,
     /// Element (0, 0) of the result.
     pub(crate) y: *mut T::Output,
-    /// Element (0, 0) of the residual, at the result's strides; null if there is none.
+    /// Element (0, 0) of the residual, which has the result's strides. Null if there is none.
     pub(crate) residual: *const T::Output,
-    /// Between rows of the result.
+    /// Stride between rows of the result.
     pub(crate) y_row: usize,
-    /// Where lane `j` of the result lies.
+    /// Where the lanes of the result lie.
     pub(crate) y_lanes: Offsets,
-    /// Lanes that are wanted; the others are padding.
+    /// The number of lanes that are stored. The lanes behind them are padding.
     pub(crate) lanes: usize,
-    /// How the result is stored; agrees with `y_lanes` and `lanes`.
+    /// How the result is stored. It agrees with `y_lanes` and `lanes`.
     pub(crate) store: Store,
-    /// What each sum goes through last.
+    /// What is done to each sum before it is stored.
     pub(crate) finish: T::Finish,
     pub(crate) ahead: Ahead,
-    /// Steps at the end that the two halves of the rows do one after the other, so that the first
-    /// half's stores go out during the steps of the second. Only tiles that are compiled so and
-    /// store whole vectors look at it.
+    /// The number of last steps that are done for the first ⌈M/2⌉ rows, and then again for the other
+    /// rows. So the stores of the first rows go out while the other rows multiply. Only a tile that is
+    /// compiled with `STAGGERS` and stores whole vectors reads this.
     pub(crate) staggered: usize,
 }
 
-/// What a tile asks the caches for while it computes. The addresses may be any: nothing is read
-/// there.
+/// What a tile prefetches while it computes. The addresses may be any, because a prefetch reads
+/// nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Ahead {
-    /// Distance from the vectors that a step reads to those that it asks for.
+    /// The distance from the vectors that a step reads to those that it prefetches.
     pub(crate) lanes: usize,
-    /// Distance from the first broadcast value to what the first step asks for beside its vectors.
-    /// It may be negative, as a number that wraps around. Each further step asks as much further as
-    /// it reads further; in the `ROWS` form, whose rows follow one another, as many values further
-    /// as the tile has rows.
+    /// The distance from the first broadcast value to the ones that the first step prefetches. A
+    /// negative distance wraps around. In the `ROWS` form, whose rows follow one another, each further
+    /// step prefetches `M` values further. In the other forms it prefetches as much further as it
+    /// reads further.
     pub(crate) next: usize,
 }
 
-/// Where the `M` broadcast values of a step lie. A number, since stable Rust has no enumerations
-/// as parameters of functions.
+/// Where the `M` broadcast values of a step lie. It is a number, because stable Rust allows no
+/// enumeration as a constant parameter.
 pub(crate) type Form = u8;
-/// Each in a row of its own; the next step's are adjacent.
+/// Each value lies in a row of its own. The values of the next step follow them.
 pub(crate) const ROWS: Form = 0;
-/// Side by side; the next step's are `a_step` further.
+/// The values lie side by side. Those of the next step lie `a_step` further.
 pub(crate) const LINE: Form = 1;
-/// `a_row` apart; the next step's are `a_step` further.
+/// The values lie `a_row` apart. Those of the next step lie `a_step` further.
 pub(crate) const PLANES: Form = 2;
 
-/// How a tile's results leave its registers.
+/// How the results of a tile are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Store {
-    /// Every lane of every vector, adjacent in memory.
+    /// Every lane of every vector, side by side in memory.
     Whole,
-    /// The lanes that are wanted, adjacent, the last ones under a mask.
+    /// The first lanes, side by side, with masked stores.
     Masked,
-    /// The lanes that are wanted, adjacent, the last ones one by one from memory.
+    /// The first lanes, side by side: whole vectors, then the remaining lanes one by one.
     Partial,
-    /// Lanes an even step apart, through a transpose.
+    /// The first lanes, evenly spaced, by a transpose.
     Across,
-    /// Lanes at places of their own, one by one.
+    /// The first lanes, each at a place of its own, one by one.
     Scattered,
 }
 
 /// Where the lanes of a tile's result lie.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Offsets {
-    /// Lane `j` at `j`.
+    /// Lane `j` lies at `j`.
     Adjacent,
-    /// Lane `j` at `j` times this; the rows of the tile are then adjacent.
+    /// Lane `j` lies at `j` times this number. The rows of the tile then lie side by side.
     Every(usize),
-    /// Lane `j` at the `j`-th of these, which wrap around where they lie below the first; as many
-    /// as the tile has lanes wanted.
+    /// Lane `j` lies at the `j`-th offset of this table, which has `Tile::lanes` offsets. An offset
+    /// below that of the first lane is a wrapped-around number.
     Table(*const usize),
 }
 
 /// Computes one tile.
 ///
 /// # Safety
-/// The ISA behind it is available. With `M`, `V` those of the function, `L` the ISA's lanes:
-/// all values that the form reads of `a` and all `V·L` of each step of `b` are readable, `start`
-/// holds `M` or `V·L` values, every element `(i < M, j < lanes)` of `y` is writable by this call
-/// alone, of `residual` readable, and `1 ≤ lanes ≤ V·L`. `store` is `Whole` only if `lanes` is
-/// `V·L`, and `Whole`, `Masked` and `Partial` only if the lanes are adjacent. A tile whose last
-/// vector two rows share computes the first `V·L − L/2` lanes only: what it stores beyond is
-/// unspecified.
+/// The ISA that the function was compiled for is available. `M` and `V` are those of the function, and
+/// `L` is the number of lanes of a vector.
+/// - All values of `a` that the form names are readable.
+/// - Of `b`, each step has `V·L·DEPTH` readable elements.
+/// - `start` has `M` or `V·L` readable values.
+/// - Every element `(i < M, j < lanes)` of `y` is writable, by this call alone. The same elements of
+///   `residual` are readable, unless it is null.
+/// - `1 ≤ lanes ≤ V·L`. `store` is `Whole` only if `lanes` is `V·L`. It is `Whole`, `Masked` or
+///   `Partial` only if the lanes lie side by side.
+///
+/// A tile whose last vector two rows share computes only the first `V·L − L/2` lanes. What it stores
+/// in the lanes behind them is unspecified.
 pub(crate) type TileFn<T> = unsafe fn(&Tile<T>);

@@ -1,20 +1,20 @@
-//! The registry: every kernel compiled in, one line each.
+//! The registry: every kernel, one line each.
 //!
-//! A kernel is a register tile on one ISA and a choice of what lies in the lanes. Its smaller
-//! sizes, for tails, come from the ISA's menu of tiles.
+//! A kernel is a register tile of one size on one ISA, and a choice of what lies in the lanes. Where
+//! fewer rows or vectors remain, it uses the smaller tiles of the ISA's menu.
 
 use crate::describe::arithmetic::Dtype;
 use crate::micro::features::Features;
 use crate::micro::isa::Isa;
 
-/// What the lanes of a kernel's vectors are.
+/// What lies in the lanes of a kernel's vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// Output channels in lanes, pixels broadcast. NHWC in its natural order; NCHW results are
-    /// stored across the lanes.
+    /// Output channels lie in lanes, and pixels are broadcast. NHWC results are stored as the lanes
+    /// hold them. NCHW results are transposed when they are stored.
     Outputs,
-    /// Pixels in lanes, weights broadcast. NCHW in its natural order; NHWC inputs are packed
-    /// across and results stored across the lanes.
+    /// Pixels lie in lanes, and weights are broadcast. NCHW results are stored as the lanes hold
+    /// them. NHWC inputs are transposed when they are packed, and NHWC results when they are stored.
     Pixels,
 }
 
@@ -41,8 +41,8 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// `DTYPE-ISA-FAMILY-ROWSxCOLUMNS`, the family being `ol` (outputs in lanes) or `pl` (pixels
-    /// in lanes).
+    /// The name: `DTYPE-ISA-FAMILY-ROWSxCOLUMNS`, where the family is `ol` (outputs in lanes) or `pl`
+    /// (pixels in lanes).
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -52,7 +52,7 @@ impl Kernel {
         self.dtype
     }
 
-    /// What the CPU must have.
+    /// The features that the CPU must have.
     pub const fn needs(&self) -> Features {
         self.needs
     }
@@ -62,7 +62,7 @@ impl Kernel {
         self.isa
     }
 
-    /// What lies in its lanes.
+    /// What lies in the lanes of its vectors.
     pub const fn family(&self) -> Family {
         self.family
     }
@@ -82,8 +82,9 @@ impl Kernel {
         self.vectors
     }
 
-    /// Lanes that its multiply-adds are spent on for `count` values in lanes: those of as many
-    /// vectors as are begun, less half a vector where two rows of a tile share the last one.
+    /// The lanes that multiply-adds are spent on, for `count` values in lanes: those of all vectors
+    /// that the values fill or begin to fill. Where two rows of a tile share the last vector, each row
+    /// spends half of that vector's lanes.
     ///
     /// ```
     /// let wide = pointwise::kernels().iter().find(|k| k.name() == "f32-avx512-ol-14x32").unwrap();
@@ -92,7 +93,8 @@ impl Kernel {
     pub const fn lanes_for(&self, count: usize) -> usize {
         let lanes = self.isa.lanes();
         let vectors = count.div_ceil(lanes);
-        // The last of parts that differ by at most one is among the smaller.
+        // The vectors are divided among tiles as evenly as they can be, the larger tiles first. So the
+        // last tile has the rounded-down share.
         let last = match vectors.div_ceil(self.vectors) {
             0 => 0,
             parts => vectors / parts,
@@ -107,18 +109,18 @@ impl Kernel {
         Features::host().has(self.needs)
     }
 
-    /// Whether there are tiles whose broadcast values lie in planes, in a build for its ISA.
+    /// Whether builds for its ISA have tiles whose broadcast values lie in planes.
     pub(crate) const fn reads_planes(&self) -> bool {
         matches!(self.isa, Isa::Avx2 | Isa::Avx512)
     }
 
-    /// Whether tiles of so many vectors come in a form whose last vector two rows share, in a build
-    /// for its ISA.
+    /// Whether builds for its ISA have tiles of so many vectors in which two rows share the last
+    /// vector.
     pub(crate) const fn shares_vectors(&self, vectors: usize) -> bool {
         matches!(self.isa, Isa::Avx2 | Isa::Avx512) && vectors >= 2
     }
 
-    /// Whether its tiles store some lanes of a vector as fast as all of them.
+    /// Whether its tiles store a part of a vector, under a mask, as fast as a whole vector.
     pub(crate) const fn has_masks(&self) -> bool {
         matches!(self.isa, Isa::Avx512)
     }
@@ -138,12 +140,12 @@ impl PartialEq for Kernel {
 
 impl Eq for Kernel {}
 
-/// Every kernel of the library, those that this CPU or build cannot run included.
+/// Every kernel of the library, including those that this CPU or this build cannot run.
 pub fn kernels() -> &'static [Kernel] {
     REGISTRY
 }
 
-/// Registers a kernel: `name dtype ISA family rows vectors`. What it needs is what its ISA needs.
+/// Registers kernels: `name dtype ISA family rows vectors`. A kernel needs the features of its ISA.
 macro_rules! registry {
     ($($name:literal $dtype:ident $isa:ident $family:ident $rows:literal $vectors:literal;)*) => {
         static REGISTRY: &[Kernel] = &[$(Kernel {

@@ -1,5 +1,6 @@
-//! Storing a tile that cannot be stored as it stands: lanes that are padding, or a result that
-//! lies across the lanes. The sums go through memory.
+//! Storing tiles of single precision whose vectors cannot be stored as they are: some lanes are
+//! padding, or the lanes do not lie side by side in the result. The sums are first written to memory
+//! (spilled).
 
 use crate::describe::arithmetic::F32;
 use crate::micro::operands::{Offsets, Tile};
@@ -7,14 +8,14 @@ use crate::micro::vector::{ResidualClamp, Vector, load, store};
 use pulp::NullaryFnOnce;
 
 impl Tile<F32> {
-    /// What every value of the tile goes through last.
+    /// What is done to every value of the tile before it is stored.
     fn residual_clamp(&self) -> ResidualClamp {
         ResidualClamp { residual: self.residual, lo: self.finish.lo, hi: self.finish.hi }
     }
 }
 
-/// Residual, clamp and store of the first `t.lanes` lanes of each row of `acc`, which is row by
-/// row of `vectors` vectors.
+/// Adds the residual to the first `t.lanes` lanes of each row of `acc`, clamps them, and stores them.
+/// `acc` has the rows one after another, of `vectors` vectors each.
 ///
 /// # Safety
 /// The ISA is available. Those elements are writable at `t.y` and readable at a non-null
@@ -51,7 +52,8 @@ pub(super) unsafe fn store_spilled<S: Vector>(acc: &[S::f32s], vectors: usize, t
     simd.call(Call(simd, floats, vectors * S::F32_LANES, t));
 }
 
-/// Lanes adjacent, the last vector of a row in part.
+/// Stores lanes side by side: the whole vectors of a row, then the lanes of its last vector that are
+/// stored.
 ///
 /// # Safety
 /// As [`store_spilled`].
@@ -64,7 +66,7 @@ unsafe fn adjacent<S: Vector>(simd: S, acc: &[f32], pitch: usize, t: &Tile<F32>)
         let at = i * t.y_row;
         let mut j = 0;
         while j < whole {
-            // SAFETY: elements j..j + L of row i, all wanted.
+            // SAFETY: elements j..j + L of row i, all of which are stored.
             unsafe {
                 let mut v = load::<S>(row.as_ptr().add(j));
                 if !t.residual.is_null() {
@@ -75,17 +77,18 @@ unsafe fn adjacent<S: Vector>(simd: S, acc: &[f32], pitch: usize, t: &Tile<F32>)
             j += lanes;
         }
         while j < t.lanes {
-            // SAFETY: element j of row i, wanted.
+            // SAFETY: element j of row i, which is stored.
             unsafe { *t.y.add(at + j) = t.residual_clamp().apply(row[j], at + j) };
             j += 1;
         }
     }
 }
 
-/// Lanes apart from one another, the rows of each adjacent: at least four of them.
+/// Stores lanes that lie `step` apart. The rows of a lane lie side by side, and there are at least
+/// four rows.
 ///
-/// Whole blocks are transposed, the last one of each direction overlapping the one before where
-/// the sizes are not multiples: what is computed twice has the same bits.
+/// Blocks of 8 × 8 or 4 × 4 are transposed. If the rows are not a multiple of a block, the last block
+/// overlaps the one before it. The rows in both are stored twice, with the same bits.
 ///
 /// # Safety
 /// As [`store_spilled`].
@@ -98,34 +101,35 @@ unsafe fn transposed<S: Vector>(simd: S, acc: &[f32], pitch: usize, step: usize,
     for j in (0..eights).step_by(8) {
         for i in blocks::<8>(rows) {
             let (from, at) = (acc[i * pitch + j..].as_ptr(), j * step + i);
-            // SAFETY: rows i..i + 8 and lanes j..j + 8 of the tile, wanted.
+            // SAFETY: rows i..i + 8 and lanes j..j + 8 of the tile, all of which are stored.
             unsafe { simd.transpose8(from, pitch, t.y.add(at), step, end.at(at)) };
         }
     }
     for j in (eights..fours).step_by(4) {
         for i in blocks::<4>(rows) {
             let (from, at) = (acc[i * pitch + j..].as_ptr(), j * step + i);
-            // SAFETY: rows i..i + 4 and lanes j..j + 4 of the tile, wanted.
+            // SAFETY: rows i..i + 4 and lanes j..j + 4 of the tile, all of which are stored.
             unsafe { simd.transpose4(from, pitch, t.y.add(at), step, end.at(at)) };
         }
     }
     for j in fours..t.lanes {
         for i in 0..rows {
             let at = j * step + i;
-            // SAFETY: element (i, j), wanted.
+            // SAFETY: element (i, j), which is stored.
             unsafe { *t.y.add(at) = end.apply(acc[i * pitch + j], at) };
         }
     }
 }
 
-/// Starts of blocks of `N` that cover `0..len`, the last one moved back to end at `len`.
+/// The starts of blocks of `N` that cover `0..len`. The last block ends at `len`, so that it may
+/// overlap the one before it.
 #[inline(always)]
 fn blocks<const N: usize>(len: usize) -> impl Iterator<Item = usize> {
     (0..len.div_ceil(N)).map(move |block| (block * N).min(len - N))
 }
 
-/// Lanes apart from one another: one element after another, the rows of a lane together since
-/// those are adjacent when the result is transposed.
+/// Stores lanes that lie apart, one element after another. The inner loop is over the rows of a lane,
+/// because these lie side by side in a transposed result.
 ///
 /// # Safety
 /// As [`store_spilled`].
@@ -134,9 +138,9 @@ unsafe fn across(acc: &[f32], pitch: usize, t: &Tile<F32>, offset: impl Fn(usize
     for j in 0..t.lanes {
         let lane = offset(j);
         for (i, row) in acc.chunks_exact(pitch).enumerate() {
-            // SAFETY: element (i, j), wanted.
+            // SAFETY: element (i, j), which is stored.
             unsafe {
-                // A table's offsets may lie below its first, as numbers that wrap around.
+                // An offset of a table is a wrapped-around number if it lies below the first lane's.
                 let at = lane.wrapping_add(i * t.y_row);
                 *t.y.wrapping_add(at) = t.residual_clamp().apply(row[j], at);
             }

@@ -1,32 +1,32 @@
 //! The register tile: the one inner loop that all kernels share.
 //!
-//! A tile is `M` broadcast values times `V` vectors. Per step of the reduction it does
+//! A tile multiplies `M` broadcast values with `V` vectors. One step of the reduction is
 //!
 //! ```text
-//! b[0..V]  ← V vector loads                      (one panel row)
+//! b[0..V]  ← V vector loads
 //! for i in 0..M:
-//!     a ← broadcast of one value                 (one row of the other operand)
+//!     a ← broadcast of value i
 //!     for v in 0..V: acc[i][v] ← a·b[v] + acc[i][v]
 //! ```
 //!
-//! and beside prefetches nothing else: `M·V` multiply-adds for `M + V` loads. What is broadcast and
-//! what lies in lanes is the caller's choice: pixels × outputs, or outputs × pixels. Each
-//! accumulator is one chain over the inputs in ascending order. So the bits are the same in every
+//! A step has `M·V` multiply-adds for `M + V` loads, and beside them only prefetches. The caller
+//! chooses what is broadcast and what lies in lanes: pixels and outputs, or outputs and pixels. Each
+//! accumulator is one chain over the inputs in ascending order, so the bits are the same in every
 //! tile, ISA and layout.
 //!
 //! The tile departs from the sketch in four ways.
 //!
-//! - The `M` values lie in one of three forms. In `ROWS` they come from `M` rows (NHWC pixels:
-//!   a fixed pitch apart, consecutive inputs adjacent). In `LINE` they are adjacent, a step apart
-//!   (packed pixels and packed weights). In `PLANES` they are a fixed pitch apart and a step apart
-//!   (every second pixel of NCHW).
-//! - Two rows may share the last vector (`SHARED`), where at most half of its lanes are wanted.
-//!   Half of the lanes of its accumulator belong to one row and half to the other, and one
-//!   multiply-add serves both. 24 outputs then cost one and a half vectors of 16 instead of two.
-//! - The tile asks the caches for what the caller names (`ASKS`, [`Ahead`]).
-//! - The last steps may be done for one half of the rows first (`STAGGERS`), and that half is
-//!   stored while the other half multiplies. Stores that all wait for the last step would hold up
-//!   the multiply-adds behind them.
+//! - The `M` values lie in one of three forms. In `ROWS` they lie a fixed pitch apart, and those of
+//!   the next step follow each of them (NHWC pixels). In `LINE` they lie side by side, and those of
+//!   the next step lie a fixed pitch further (packed pixels and packed weights). In `PLANES` both
+//!   pitches are free (every second pixel of NCHW).
+//! - Two rows may share the last vector (`SHARED`), if at most half of its lanes hold results. Half
+//!   of the shared accumulator's lanes belong to one row and half to the other. One multiply-add
+//!   serves both rows, so that 24 outputs cost one and a half vectors of 16 instead of two.
+//! - The tile prefetches what the caller names (`ASKS`, [`Ahead`]).
+//! - The last steps may be done for the first rows, and then for the others (`STAGGERS`). The first
+//!   rows are stored while the others multiply. If all stores waited for the last step, they would
+//!   hold up the multiply-adds behind them.
 //!
 //! Limits: `M·V + V + 1` vectors must fit in the register file (32 on AVX-512 and NEON, 16 on
 //! AVX2), and `M·V` must cover latency × pipes of the multiply-add (8 on most cores).
@@ -37,10 +37,10 @@ use crate::micro::operands::{Ahead, Form, LINE, Offsets, ROWS, Store, Tile, Tile
 use core::ops::Range;
 use pulp::NullaryFnOnce;
 
-/// Bytes that one prefetch brings, on the CPUs that have one here.
+/// The bytes that one prefetch brings, on the CPUs for which prefetches are compiled.
 const CACHE_LINE: usize = 64;
 
-/// The tile function of one ISA, kind of elements, size and form.
+/// The tile function of an ISA, an element type, a size and a form.
 ///
 /// # Safety
 /// As [`TileFn`](crate::micro::operands::TileFn) says.
@@ -107,13 +107,13 @@ unsafe fn compute<
     t: &Tile<T>,
 ) {
     let lanes = <S as Dot<T>>::LANES;
-    // Vectors that each row has for itself; one more is shared.
+    // The number of vectors that a row does not share.
     let own = V - usize::from(SHARED);
     if !t.residual.is_null() {
         prefetch_residual::<S, T, M, V>(simd, t);
     }
     let mut acc = [[simd.splat(T::Sum::ZERO); V]; M];
-    // What rows 2·i and 2·i + 1 share.
+    // The vectors that rows 2·i and 2·i + 1 share.
     let mut pairs = [simd.splat(T::Sum::ZERO); M];
     // SAFETY: `start` holds M values by row, else V·L; the loops stay within both.
     unsafe {
@@ -184,19 +184,19 @@ unsafe fn compute<
         // SAFETY: the M × `lanes` elements are the caller's, lanes adjacent.
         Store::Masked if S::MASKS => unsafe { simd.store_masked(&acc, t) },
         _ => {
-            // A copy, so that the accumulators themselves are never indexed and stay in registers.
+            // The copy is indexed in memory. The accumulators themselves then stay in registers.
             let spilled = acc;
-            // SAFETY: as above; `t.lanes` of them are the caller's, where `t.y_lanes` says.
+            // SAFETY: the first `t.lanes` lanes of each row are the caller's, at `t.y_lanes`.
             unsafe { S::store_spilled(spilled.as_flattened(), V, t) };
         }
     }
 }
 
-/// Where a step of the reduction reads.
+/// The places that a step of the reduction reads.
 struct Step<T: Tiled> {
     a: *const T::Broadcast,
     b: *const T::Lane,
-    /// What is asked for ahead of `a` in the `ROWS` form.
+    /// The broadcast values that the step prefetches in the `ROWS` form.
     next: *const T::Broadcast,
 }
 
@@ -210,10 +210,10 @@ impl<T: Tiled> Clone for Step<T> {
 impl<T: Tiled> Copy for Step<T> {}
 
 impl<T: Tiled> Step<T> {
-    /// Does the step for some rows, and goes on to the next.
+    /// Does the step for some rows, and moves on to the next step.
     ///
     /// # Safety
-    /// As [`TileFn`](crate::micro::operands::TileFn) says, for a step that the tile has.
+    /// As [`TileFn`](crate::micro::operands::TileFn) says, for one of the tile's steps.
     #[inline(always)]
     unsafe fn run<
         S: Dot<T>,
@@ -230,12 +230,12 @@ impl<T: Tiled> Step<T> {
         pairs: &mut [S::Sums; M],
         ahead: Option<Ahead>,
     ) {
-        // Elements of a vector of the other operand.
+        // The number of elements in a vector of the operand that lies in lanes.
         let lanes = <S as Dot<T>>::LANES * T::DEPTH;
         let own = V - usize::from(SHARED);
         let mut vectors = [simd.no_lanes(); V];
         for (v, loaded) in vectors.iter_mut().enumerate() {
-            // SAFETY: within the readable elements of this step.
+            // SAFETY: vector `v` of this step, or its first half.
             *loaded = unsafe {
                 let from = self.b.add(v * lanes);
                 if SHARED && v == own { simd.shared_lanes(from) } else { simd.lanes(from) }
@@ -272,15 +272,15 @@ impl<T: Tiled> Step<T> {
                 }
             }
         }
-        // Past the last step these may leave the buffers, so they are moved without a claim to
-        // stay inside; they are not read again.
+        // After the last step these pointers may lie outside the buffers. Nothing is read there, and
+        // `wrapping_add` does not require that they stay inside.
         self.a = self.a.wrapping_add(if FORM == ROWS { T::DEPTH } else { t.a_step });
         self.b = self.b.wrapping_add(t.b_step);
     }
 }
 
-/// Asks for the tile's residual, which is wanted when the reduction is over: it comes from as far
-/// as L3 or memory, and is read nowhere near the reads before it.
+/// Prefetches the tile's residual, which is read after the reduction. It may come from L3 or memory,
+/// and no hardware prefetcher expects it, because it lies far from everything that was read before.
 #[inline(always)]
 fn prefetch_residual<S: Dot<T>, T: Tiled, const M: usize, const V: usize>(simd: S, t: &Tile<T>) {
     let line = CACHE_LINE / size_of::<T::Output>();

@@ -1,4 +1,5 @@
-//! What tiles, packing and copies of outputs need of an ISA beyond pulp's `Simd`.
+//! The operations in single precision that tiles, packing and copies of outputs need of an ISA,
+//! beyond pulp's `Simd`.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -8,24 +9,24 @@ mod x86;
 use pulp::bytemuck::{Pod, cast_slice, cast_slice_mut};
 use pulp::{NullaryFnOnce, Scalar, Simd};
 
-/// Lanes of the longest vector.
+/// The number of lanes of the longest vector.
 const MOST_LANES: usize = 16;
 
-/// What is done to a value on its way out: residual added, then clamped.
+/// What is done to a value before it is stored: the residual is added, then the sum is clamped.
 #[derive(Clone, Copy)]
 pub(crate) struct ResidualClamp {
-    /// The residual, at the strides of where the values go; null if there is none.
+    /// The residual, which has the strides of the destination. Null if there is none.
     pub(crate) residual: *const f32,
     pub(crate) lo: f32,
     pub(crate) hi: f32,
 }
 
 impl ResidualClamp {
-    /// The value as it is.
+    /// Leaves values as they are.
     pub(crate) const NONE: ResidualClamp =
         ResidualClamp { residual: core::ptr::null(), lo: f32::NEG_INFINITY, hi: f32::INFINITY };
 
-    /// The same for the values `at` elements on.
+    /// The same for the values from element `at` on.
     #[inline(always)]
     pub(crate) fn at(self, at: usize) -> ResidualClamp {
         let residual =
@@ -33,8 +34,10 @@ impl ResidualClamp {
         ResidualClamp { residual, ..self }
     }
 
+    /// Adds the residual's element `at` to a value, and clamps the sum.
+    ///
     /// # Safety
-    /// A residual is readable `at` elements on.
+    /// Element `at` of the residual is readable, unless the residual is null.
     #[inline(always)]
     pub(crate) unsafe fn apply(self, v: f32, at: usize) -> f32 {
         let v = if self.residual.is_null() {
@@ -48,22 +51,24 @@ impl ResidualClamp {
     }
 }
 
-/// A pulp token with the comparisons whose treatment of NaN and −0 the library promises.
+/// A pulp token, which stands for an ISA that the CPU has, with further operations.
+///
+/// `at_least` and `at_most` treat NaN and −0 as the library promises.
 pub(crate) trait Vector: Simd {
-    /// The token, without asking the CPU.
+    /// The token, without a check whether the CPU has the ISA.
     ///
     /// # Safety
     /// The CPU has the ISA.
     unsafe fn assume_available() -> Self;
 
-    /// Runs `op` with the ISA's instructions enabled; `op` must inline.
+    /// Runs `op` with the ISA's instructions enabled. They are enabled only in what is inlined.
     fn call<Op: NullaryFnOnce>(self, op: Op) -> Op::Output;
 
     /// `to[j·to_pitch + i] = end(from[i·from_pitch + j])` for `i`, `j` below 8.
     ///
     /// # Safety
-    /// Those elements are readable and writable, and the residual that `end` has is readable at
-    /// the places written.
+    /// Those elements of `from` are readable, and those of `to` are writable. The residual of `end`, if
+    /// it has one, is readable at the same places as `to`.
     #[inline(always)]
     unsafe fn transpose8(
         self,
@@ -105,7 +110,7 @@ pub(crate) trait Vector: Simd {
         }
     }
 
-    /// The same for `i`, `j` below 16, the values as they are.
+    /// The same for `i`, `j` below 16, without an `end`.
     ///
     /// # Safety
     /// Those elements are readable and writable.
@@ -151,7 +156,7 @@ pub(crate) trait Vector: Simd {
         }
     }
 
-    /// Says that the cache line at an address, which may be any, will soon be read.
+    /// Prefetches the cache line at an address. Any address is allowed.
     #[inline(always)]
     fn prefetch(self, _at: *const u8) {}
 
@@ -159,7 +164,7 @@ pub(crate) trait Vector: Simd {
     /// instruction each.
     const MASKS: bool = false;
 
-    /// The first `count` lanes of a vector at `from`, the others zero.
+    /// Loads the first `count` lanes of a vector. The other lanes are zero.
     ///
     /// # Safety
     /// Those elements are readable, and `count` is at most the number of lanes.
@@ -183,8 +188,9 @@ pub(crate) trait Vector: Simd {
         unsafe { core::ptr::copy_nonoverlapping((&raw const v).cast::<f32>(), to, count) };
     }
 
-    /// Half a vector's elements, two by two and each two twice: `0 1 0 1 2 3 2 3 …`. This and the
-    /// other operations on halves are there for ISAs that register such tiles.
+    /// Loads half a vector's elements for two rows that share a vector: every pair of elements comes
+    /// twice, as in `0 1 0 1 2 3 2 3 …`. ISAs without tiles that share a vector need not implement
+    /// this, [`beside`](Vector::beside) and [`half`](Vector::half).
     ///
     /// # Safety
     /// Half as many elements as there are lanes are readable at `from`.
@@ -193,44 +199,46 @@ pub(crate) trait Vector: Simd {
         self.splat_f32s(0.0)
     }
 
-    /// Two lanes of `even`, two of `odd`, and so on, of vectors whose lanes are all equal.
+    /// Two lanes of `even`, then two of `odd`, and so on. All lanes of `even` are equal, and so are all
+    /// lanes of `odd`.
     #[inline(always)]
     fn beside(self, even: Self::f32s, _odd: Self::f32s) -> Self::f32s {
         even
     }
 
-    /// The first twos of each four lanes, in the low half of a vector; or the second twos.
+    /// The first two of every four lanes, moved to the low half of the vector. If `second`, the other
+    /// two of every four.
     #[inline(always)]
     fn half(self, v: Self::f32s, _second: bool) -> Self::f32s {
         v
     }
 
-    /// The lanes of both in turns: `a0 b0 a1 b1 …`, the first half and the second.
+    /// The lanes of two vectors in turns, `a0 b0 a1 b1 …`, as two vectors.
     #[inline(always)]
     fn interleave(self, a: Self::f32s, b: Self::f32s) -> [Self::f32s; 2] {
         in_turns([a, b])
     }
 
-    /// The lanes of three in turns.
+    /// The lanes of three vectors in turns, as three vectors.
     #[inline(always)]
     fn interleave3(self, vectors: [Self::f32s; 3]) -> [Self::f32s; 3] {
         in_turns(vectors)
     }
 
-    /// `if v < lo { lo } else { v }` in each lane.
+    /// `if v < lo { lo } else { v }` in each lane, so that a NaN stays a NaN.
     #[inline(always)]
     fn at_least(self, v: Self::f32s, lo: Self::f32s) -> Self::f32s {
         self.select_f32s(self.less_than_f32s(v, lo), lo, v)
     }
 
-    /// `if v > hi { hi } else { v }` in each lane.
+    /// `if v > hi { hi } else { v }` in each lane, so that a NaN stays a NaN.
     #[inline(always)]
     fn at_most(self, v: Self::f32s, hi: Self::f32s) -> Self::f32s {
         self.select_f32s(self.less_than_f32s(hi, v), hi, v)
     }
 }
 
-/// The lanes of `G` vectors in turns, by way of memory.
+/// The lanes of `G` vectors in turns, through memory.
 #[inline(always)]
 fn in_turns<V: Pod, const G: usize>(vectors: [V; G]) -> [V; G] {
     let mut to = vectors;
@@ -255,6 +263,8 @@ impl Vector for Scalar {
     }
 }
 
+/// Loads a vector.
+///
 /// # Safety
 /// One vector is readable at `from`.
 #[inline(always)]
@@ -263,6 +273,8 @@ pub(crate) unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
     unsafe { from.cast::<S::f32s>().read_unaligned() }
 }
 
+/// Stores a vector.
+///
 /// # Safety
 /// One vector is writable at `to`.
 #[inline(always)]

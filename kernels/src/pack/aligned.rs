@@ -3,12 +3,12 @@
 use crate::describe::arithmetic::Element;
 use crate::describe::error::Error;
 
-/// One cache line: the alignment of everything packed.
+/// The bytes of one cache line. All packed values are aligned to it.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct CacheLine([u8; 64]);
 
-/// A zeroed, line-aligned run of bytes, a whole number of lines, seen as elements of any type.
+/// Whole cache lines of memory, zeroed, which can be read and written as elements of any type.
 #[derive(Clone)]
 pub(crate) struct Aligned(Vec<CacheLine>);
 
@@ -17,7 +17,7 @@ impl Aligned {
         Aligned(Vec::new())
     }
 
-    /// Room for `len` elements.
+    /// Memory for `len` elements.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -27,7 +27,7 @@ impl Aligned {
         Ok(aligned)
     }
 
-    /// Makes room for so many bytes, zeroing what is new.
+    /// Grows to at least `bytes` bytes. New bytes are zero.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -42,12 +42,13 @@ impl Aligned {
         Ok(())
     }
 
-    /// Bytes.
+    /// The number of bytes.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(self.0.as_slice())
     }
 
-    /// Two parts, one after the other: `first` elements rounded up to whole lines, and the rest.
+    /// The memory as two slices, one after the other: `first` elements, rounded up to whole cache
+    /// lines, and the rest.
     pub(crate) fn parts_mut<T: Element, U: Element>(
         &mut self,
         first: usize,
@@ -57,14 +58,15 @@ impl Aligned {
         (elements_mut(first), elements_mut(rest))
     }
 
-    /// All of it as elements.
+    /// The whole memory as elements.
     pub(crate) fn values<T: Element>(&self) -> &[T] {
         let len = self.bytes() / size_of::<T>();
-        // SAFETY: so many elements fit, aligned since a line is; an element is plain data.
+        // SAFETY: so many elements fit. A cache line is aligned enough for them, and they are plain
+        // data.
         unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), len) }
     }
 
-    /// All of it as elements.
+    /// The whole memory as elements.
     pub(crate) fn values_mut<T: Element>(&mut self) -> &mut [T] {
         elements_mut(&mut self.0)
     }
@@ -72,6 +74,6 @@ impl Aligned {
 
 fn elements_mut<T: Element>(lines: &mut [CacheLine]) -> &mut [T] {
     let len = size_of_val(lines) / size_of::<T>();
-    // SAFETY: so many elements fit, aligned since a line is; an element is plain data.
+    // SAFETY: so many elements fit. A cache line is aligned enough for them, and they are plain data.
     unsafe { core::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), len) }
 }

@@ -1,25 +1,27 @@
-//! Packing pixels into lines: `[c][width]`, the form in which both families stream an input that
-//! does not lie that way.
+//! Packing pixels into lines: `[c][width]`, so that the pixels of a unit lie side by side for each
+//! channel. Kernels of both families read packed pixels in this form.
+//!
+//! In this file, a line is the packed pixels of one channel.
 
 use crate::describe::arithmetic::{Arithmetic, F32};
 use crate::micro::isa::Isa;
 use crate::micro::vector::{ResidualClamp, Vector, load, store};
 use pulp::NullaryFnOnce;
 
-/// Evenly spaced pixels and where they go.
+/// Evenly spaced pixels, to be packed into lines.
 #[derive(Clone, Copy)]
 pub(crate) struct PixelLine<'a, T> {
-    /// The input from the first pixel's first channel on.
+    /// The input, from the first pixel's first channel on.
     pub(crate) from: &'a [T],
-    /// Between channels of the input.
+    /// The pitch between channels of the input.
     pub(crate) channel: usize,
-    /// Between pixels of the input.
+    /// The pitch between pixels of the input.
     pub(crate) pixel: usize,
-    /// Channels.
+    /// The number of channels.
     pub(crate) depth: usize,
-    /// Pixels.
+    /// The number of pixels.
     pub(crate) count: usize,
-    /// Between lines of the destination.
+    /// The pitch between lines of the destination.
     pub(crate) width: usize,
 }
 
@@ -86,7 +88,7 @@ fn copy<S: Vector>(simd: S, p: &PixelLine<'_, f32>, to: &mut [f32]) {
             }
         }
     } else if pixel == 2 {
-        // The stride that networks have, which compilers would gather.
+        // A stride of 2 is the one that networks have. The compiler would use gather instructions.
         for (c, to) in (0..depth).zip(to.chunks_mut(width)) {
             ask(simd, p, c + AHEAD);
             copy_every_second(simd, &from[c * channel..][..2 * count - 1], &mut to[..count]);
@@ -101,11 +103,11 @@ fn copy<S: Vector>(simd: S, p: &PixelLine<'_, f32>, to: &mut [f32]) {
     }
 }
 
-/// Channels that are asked for ahead: of a plane a line has a few hundred bytes, too few for the
-/// hardware to fetch ahead.
+/// The number of channels between the one that is copied and the one that is prefetched. A channel has
+/// only a few hundred bytes to copy, too few for hardware prefetchers to start.
 const AHEAD: usize = 32;
 
-/// Asks for the pixels of a channel.
+/// Prefetches the pixels of a channel.
 #[inline(always)]
 fn ask<S: Vector>(simd: S, p: &PixelLine<'_, f32>, channel: usize) {
     let first = p.from.as_ptr().wrapping_add(channel.wrapping_mul(p.channel));
@@ -114,8 +116,8 @@ fn ask<S: Vector>(simd: S, p: &PixelLine<'_, f32>, channel: usize) {
     }
 }
 
-/// A copy without a call: of so few values the call would cost more than the copy. The last
-/// piece overlaps the one before it.
+/// Copies values that lie side by side. There is no call of `memcpy`, because for so few values the call
+/// would cost more than the copy. The last piece overlaps the one before it.
 #[inline(always)]
 fn copy_adjacent<S: Vector>(from: &[f32], to: &mut [f32]) {
     let lanes = S::F32_LANES;
@@ -138,7 +140,7 @@ fn copy_adjacent<S: Vector>(from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// `to[i] = from[2·i]`, where `from` ends with the last value wanted.
+/// `to[i] = from[2·i]`. `from` ends with the last value that is copied.
 #[inline(always)]
 fn copy_every_second<S: Vector>(simd: S, from: &[f32], to: &mut [f32]) {
     let count = to.len();
@@ -172,13 +174,14 @@ fn copy_pieces<const N: usize>(from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// Pixels whose channels are adjacent, transposed block by block; at least 8 channels and 4
-/// pixels.
+/// Packs pixels whose channels lie side by side, by transposing blocks. There are at least 8 channels
+/// and 4 pixels.
 #[inline(always)]
 fn across<S: Vector>(simd: S, p: &PixelLine<'_, f32>, to: &mut [f32]) {
     let PixelLine { from, pixel, depth, count, width, .. } = *p;
     if S::F32_LANES == 16 && depth >= 16 && count >= 16 {
-        // The last block of each direction moved back: what is copied twice is the same.
+        // The last block of each direction overlaps the one before it. What is copied twice is the
+        // same.
         for c in (0..depth.div_ceil(16)).map(|block| (block * 16).min(depth - 16)) {
             for i in (0..count.div_ceil(16)).map(|block| (block * 16).min(count - 16)) {
                 let from = from[i * pixel + c..].as_ptr();

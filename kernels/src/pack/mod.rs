@@ -1,4 +1,5 @@
-//! Copies in the order that kernels read: weights to panels, pixels to rows and lines.
+//! Packing: copies of weights in panels and of pixels in rows or lines, in the order in which kernels
+//! read them.
 //!
 //! This room imports `describe`, `micro` and `cut`. It knows nothing of choosing or of plans.
 

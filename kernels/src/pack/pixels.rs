@@ -1,4 +1,4 @@
-//! The pixels of a unit, packed as its tiles read them.
+//! Packing the pixels of a unit.
 
 use crate::cut::Cut;
 use crate::cut::pixels::Even;
@@ -6,20 +6,22 @@ use crate::cut::units::Unit;
 use crate::describe::arithmetic::Element;
 use crate::pack::line::{PacksLines, PixelLine};
 
-/// Pitch of packed rows of `depth` inputs: an odd number of cache lines, so that the rows of a
-/// tile never share one set of L1.
+/// The pitch of packed rows of `depth` inputs. It is an odd number of cache lines of `f32`, so that the
+/// rows of a tile lie in different sets of L1.
 pub(crate) fn row_pitch(depth: usize) -> usize {
     (depth.div_ceil(16) | 1) * 16
 }
 
-/// Elements that a unit's packed input takes.
+/// The number of elements that a unit's packed pixels take.
 pub(crate) fn packed_len(cut: &Cut<'_>, unit: &Unit) -> usize {
     let depth = cut.depth();
     if cut.reads_rows() { unit.shape.pixels * row_pitch(depth) } else { unit.shape.width * depth }
 }
 
-/// Packs the inputs of a unit that begin at element `first` of the input for its first pixel:
-/// rows of adjacent inputs [`row_pitch`] apart, or lines `[c][width]` with zeros in unused lanes.
+/// Packs the pixels of a unit, for the group whose inputs begin at element `first` of the input. Where
+/// tiles read rows ([`Cut::reads_rows`]), the inputs of a pixel are packed side by side, and the pixels
+/// lie [`row_pitch`] apart. Else the pixels are packed into lines `[c][width]`, with zeros in unused
+/// lanes.
 ///
 /// # Safety
 /// The CPU has the ISA of the kernel.

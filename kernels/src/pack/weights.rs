@@ -1,4 +1,4 @@
-//! Weights, packed panel by panel as a kernel reads them.
+//! Packing weights, panel by panel, in the order in which a kernel reads them.
 
 use crate::cut::panels::{Panel, Panels};
 use crate::describe::arithmetic::{Arithmetic, Element};
@@ -6,25 +6,25 @@ use crate::describe::error::Error;
 use crate::describe::parameters::Parameters;
 use crate::pack::aligned::Aligned;
 
-/// Weights and bias as a plan's kernel reads them.
+/// Packed weights, bias and slopes.
 pub(crate) struct Packed {
-    /// What it was packed for.
+    /// The panels that they are packed for.
     pub(crate) panels: Panels,
     /// `[group][panel][c][width]`.
     pub(crate) weights: Aligned,
-    /// Where the chains start: the bias or zeros, `[group][padded]`.
+    /// The values that the chains start from, the bias or zeros: `[group][padded]`.
     pub(crate) starts: Aligned,
-    /// Slopes of PReLU, `[group][padded]`; empty unless an outlet has slopes.
+    /// The slopes of PReLU, `[group][padded]`. Empty unless an outlet has slopes.
     pub(crate) slopes: Aligned,
 }
 
-/// Copies values to their places from `at` on.
+/// Copies values to `to`, from place `at` on.
 fn place<T: Element>(values: &[T], to: &mut [T], at: usize) {
     to[at..][..values.len()].copy_from_slice(values);
 }
 
-/// `to[j·width + i] = from[i·depth + j]` for `i < count`, `j < depth`, a few columns at a time so
-/// that both sides stay in cache.
+/// `to[j·width + i] = from[i·depth + j]` for `i < count` and `j < depth`. It goes over a few values of
+/// `j` at a time, so that both sides stay in the caches.
 fn transpose<T: Element>(from: &[T], depth: usize, count: usize, to: &mut [T], width: usize) {
     const STEP: usize = 16;
     let mut start = 0;

@@ -1,26 +1,27 @@
-//! What a tile asks the caches for while it computes: what comes from L3 or memory, before it is
-//! wanted.
+//! What a tile prefetches while it computes: data that comes from L3 or memory.
 //!
-//! Weights are asked for some steps ahead by the first tile of a panel: they stream by at a few
-//! bytes a cycle, too slowly for hardware prefetchers to run far enough ahead. Pixels are asked for
-//! a tile ahead by the first panel: they are read in as many streams as there are rows, or each step
-//! in a plane of its own. A tile whose operands are near asks for what it reads now, which costs
-//! nothing that can be measured.
+//! The first tile of a panel prefetches weights, some steps ahead. Weights are read at a few bytes a
+//! cycle, too slowly for hardware prefetchers to run far enough ahead. The tiles of the first panel
+//! prefetch the pixels of the next tile. Pixels are read in as many streams as there are rows, or from
+//! another plane at each step, and hardware prefetchers do not follow that.
+//!
+//! A tile whose weights or pixels are already near prefetches the data that it reads anyway. That costs
+//! nothing that can be measured, and the inner loop stays the same.
 
 use crate::cpu::Tuning;
 use crate::micro::operands::{Ahead, Form, ROWS};
 
-/// What is known of a tile's operands when the tile is about to run.
+/// Whether the data of a tile may be far away.
 #[derive(Clone, Copy)]
 pub(super) struct Nearness {
-    /// Whether its weights may come from further away than L2: no tile has read them just before.
+    /// Whether its weights may come from behind L2, because no tile has read them just before.
     pub(super) fresh_weights: bool,
-    /// Whether the next tile's pixels may.
+    /// Whether the next tile's pixels may come from behind L2.
     pub(super) fresh_pixels: bool,
 }
 
-/// For a tile whose pixels are broadcast: `pixels` of them, `pitch` apart, and weights `width` apart
-/// from step to step. The next tile's pixels follow the tile's own.
+/// The prefetches of a tile whose pixels are broadcast. It has `pixels` pixels, `pitch` apart, and its
+/// weights lie `width` apart from step to step. The next tile's pixels follow its own.
 pub(super) fn of_broadcast_pixels(
     near: Nearness,
     tuning: &Tuning,
@@ -28,14 +29,15 @@ pub(super) fn of_broadcast_pixels(
     [pixels, pitch, width]: [usize; 3],
 ) -> Ahead {
     let lanes = if near.fresh_weights { tuning.ask_steps * width } else { 0 };
-    // Where the next pixels do not lie in rows, the cache line of the last of them also has the
-    // first, or those before it reach the first.
+    // In rows, each step prefetches so many elements of the next tile's rows that all steps together
+    // prefetch all of them. Else the last of the next pixels is prefetched. Its cache line also has the
+    // first ones, or this tile's reads reach those.
     let far = if form == ROWS { pixels } else { 2 * pixels - 1 };
     Ahead { lanes, next: if near.fresh_pixels { far.wrapping_mul(pitch) } else { 0 } }
 }
 
-/// For a tile whose weights are broadcast, `panel` of them apart from step to step, and `width`
-/// elements of pixels in lanes.
+/// The prefetches of a tile whose weights are broadcast. Its weights lie `panel` apart from step to
+/// step. It has `width` pixels in lanes, each of `element` bytes.
 pub(super) fn of_broadcast_weights(
     near: Nearness,
     tuning: &Tuning,

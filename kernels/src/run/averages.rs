@@ -1,4 +1,4 @@
-//! Global averages: sums that the tiles of a task add to, divided at its end.
+//! Global averages. The tiles of a task add to sums, and the sums are divided when the task ends.
 
 use crate::cut::split::Task;
 use crate::cut::units::Unit;
@@ -8,7 +8,7 @@ use crate::run::panel::Goal;
 use crate::run::{Destination, Run};
 
 impl<A: Executed> Run<'_, A> {
-    /// Adds a tile's pixels, in ascending order, to the sums that the output holds.
+    /// Adds a tile's pixels, in ascending order, to the sums, which are kept in the output.
     ///
     /// # Safety
     /// As [`Run::task`]; `tile` holds the unit's pixels, the panel's width apart.
@@ -33,7 +33,7 @@ impl<A: Executed> Run<'_, A> {
         });
     }
 
-    /// Starts the averages of a task's panels at zero.
+    /// Sets the sums of a task's panels to zero.
     ///
     /// # Safety
     /// As [`Run::task`].
@@ -52,6 +52,8 @@ impl<A: Executed> Run<'_, A> {
         unsafe { self.each_average(task, |sum| *sum = A::divide(*sum, pixels)) };
     }
 
+    /// Calls `f` with each sum of a task's panels.
+    ///
     /// # Safety
     /// As [`Run::task`].
     unsafe fn each_average(&self, task: &Task, f: impl Fn(&mut A::Output)) {

@@ -1,4 +1,4 @@
-//! Outputs whose windows lie in the padding.
+//! The border: outputs whose windows lie in the padding.
 
 use crate::cut::panels::Panel;
 use crate::cut::pixels::Place;
@@ -7,13 +7,13 @@ use crate::run::executed::Executed;
 use crate::run::{Destination, Run};
 
 impl<A: Executed> Run<'_, A> {
-    /// Writes the outputs whose windows lie in the padding, of rows `first`, `first + step`, …:
-    /// activation of bias plus residual.
+    /// Writes the outputs whose windows lie in the padding, in rows `first`, `first + step` and so on.
+    /// Such an output is the activation of bias plus residual.
     ///
     /// Not inlined, so that its arithmetic stays in the environment that its caller entered.
     ///
     /// # Safety
-    /// As [`Run::task`], of the border pixels of those rows.
+    /// As [`Run::task`], for the border pixels of those rows.
     #[inline(never)]
     pub(crate) unsafe fn border(&self, first: usize, step: usize) {
         let Shape { oh, ow, rows, columns, .. } = *self.shape;
@@ -35,6 +35,8 @@ impl<A: Executed> Run<'_, A> {
         }
     }
 
+    /// Writes the outputs of one panel of one group at one pixel.
+    ///
     /// # Safety
     /// As [`Run::border`].
     unsafe fn border_pixel(&self, place: Place, panel: &Panel, group: usize) {

@@ -1,9 +1,8 @@
-//! The epilogues that do not fit the register tile: a pass over a finished tile, while it is in
-//! L1.
+//! The pass: the epilogue of a tile that has been stored, while the tile is in L1.
 //!
-//! Clamps, and a residual that lies like the output, are applied in registers; this is for the
-//! curved activations and for residuals with pitches of their own. The functions are those of
-//! [`Activation::apply`], compiled once for each ISA, so that the bits are the same.
+//! A tile itself clamps its results and adds a residual that has the output's pitches. The pass is for
+//! the other activations, and for residuals with other pitches. Its functions are those of
+//! [`Activation::apply`], compiled for each ISA, so that the bits are the same.
 
 use crate::describe::activation::Activation;
 use crate::micro::isa::Isa;
@@ -11,32 +10,33 @@ use crate::micro::vector::Vector;
 use crate::reference::curves;
 use pulp::NullaryFnOnce;
 
-/// Some channels × evenly spaced pixels of an output, to be finished in place.
+/// Some channels × evenly spaced pixels of a stored output, to which the residual is added and the
+/// activation is applied in place.
 pub(crate) struct Pass<T> {
-    /// Channel 0 of pixel 0.
+    /// Channel 0 of pixel 0 of the output.
     pub(crate) y: *mut T,
-    /// Between channels of the output.
+    /// The pitch between channels of the output.
     pub(crate) y_channel: usize,
-    /// Between its pixels.
+    /// The pitch between pixels of the output.
     pub(crate) y_pixel: usize,
-    /// Channel 0 of pixel 0 of what is added first; null if nothing is.
+    /// Channel 0 of pixel 0 of the residual. Null if none is added.
     pub(crate) residual: *const T,
-    /// Between its channels.
+    /// The pitch between channels of the residual.
     pub(crate) residual_channel: usize,
-    /// Between its pixels.
+    /// The pitch between pixels of the residual.
     pub(crate) residual_pixel: usize,
     pub(crate) channels: usize,
     pub(crate) pixels: usize,
     pub(crate) activation: Activation,
-    /// One a channel if the activation is PReLU, else null.
+    /// A slope for each channel if the activation is PReLU. Else null.
     pub(crate) slopes: *const f32,
 }
 
 /// Adds the residual and applies the activation.
 ///
 /// # Safety
-/// The CPU has the ISA. All the elements that the pass names are writable by this call alone
-/// (of the residual, and of the slopes if the activation is PReLU: readable).
+/// The CPU has the ISA. The elements of the output that the pass names are writable, by this call alone.
+/// Those of the residual, and of the slopes if the activation is PReLU, are readable.
 pub(crate) unsafe fn apply(isa: Isa, pass: &Pass<f32>) {
     /// # Safety
     /// As [`apply`], for the ISA of `S`.
@@ -70,13 +70,13 @@ pub(crate) unsafe fn apply(isa: Isa, pass: &Pass<f32>) {
     }
 }
 
-/// A function of a value and its channel's slope. A trait and not a closure, because only methods
-/// can be made to inline: a call would leave the ISA's features behind.
+/// A function of a value and its channel's slope. It is a trait and not a closure, because a closure
+/// cannot be forced to inline. A call that is not inlined would not use the ISA's instructions.
 trait Curve {
     fn of(&self, v: f32, slope: f32) -> f32;
 }
 
-/// Activations without parameters, as types.
+/// Makes a type of each activation without parameters.
 macro_rules! curves {
     ($($name:ident $function:ident;)*) => { $(
         struct $name;
@@ -98,7 +98,7 @@ curves! {
     Gelu gelu;
 }
 
-/// The slope given with each value.
+/// PReLU: each value has a slope of its own.
 struct Prelu;
 
 impl Curve for Prelu {
@@ -108,7 +108,7 @@ impl Curve for Prelu {
     }
 }
 
-/// One slope for all.
+/// Leaky ReLU: all values have one slope.
 struct Leaky(f32);
 
 impl Curve for Leaky {
@@ -118,7 +118,7 @@ impl Curve for Leaky {
     }
 }
 
-/// Bounds, infinite where there are none.
+/// A clamp. A bound that is not there is infinite.
 struct Bounds(f32, f32);
 
 impl Curve for Bounds {
@@ -129,6 +129,8 @@ impl Curve for Bounds {
     }
 }
 
+/// Does the pass with the function of its activation.
+///
 /// # Safety
 /// As [`apply`].
 #[inline(always)]
@@ -152,7 +154,7 @@ unsafe fn by_activation<const N: usize>(pass: &Pass<f32>) {
     }
 }
 
-/// Some elements of the output in a line, and what belongs to them.
+/// Elements of the output that lie evenly spaced, with their residuals and slopes.
 struct Strip {
     y: *mut f32,
     y_step: usize,
@@ -163,7 +165,8 @@ struct Strip {
     count: usize,
 }
 
-/// Goes through the pass in lines along whichever of channels and pixels is adjacent.
+/// Does the pass strip by strip. A strip goes along the channels of a pixel or along the pixels of a
+/// channel, whichever lie side by side.
 ///
 /// # Safety
 /// As [`apply`].
@@ -178,7 +181,7 @@ unsafe fn lines<const N: usize>(pass: &Pass<f32>, f: &impl Curve) {
         (pass.y_channel, pass.y_pixel, pass.residual_channel, pass.residual_pixel)
     };
     for i in 0..outer {
-        // SAFETY: the elements of line `i`, which are among those of the pass.
+        // SAFETY: the elements of strip `i`, which are among those of the pass.
         unsafe {
             let strip = Strip {
                 y: pass.y.add(i * y_outer),
@@ -202,22 +205,23 @@ unsafe fn lines<const N: usize>(pass: &Pass<f32>, f: &impl Curve) {
     }
 }
 
-/// Finishes one line, `N` values at a time; the last ones are filled up.
+/// Adds the residual and applies the activation to a strip, `N` values at a time. The last values are
+/// padded to `N`.
 ///
 /// # Safety
-/// As [`apply`], for the elements of the line.
+/// As [`apply`], for the elements of the strip.
 #[inline(always)]
 unsafe fn each<const N: usize>(line: &Strip, f: &impl Curve) {
     let adjacent = line.y_step == 1 && (line.residual.is_null() || line.residual_step == 1);
-    // Whole vectors in a loop of their own, so that they stay in registers.
+    // Whole vectors have a loop of their own, so that they stay in registers.
     let whole = if adjacent { line.count / N * N } else { 0 };
     let mut slopes = [1.0; N];
     if !line.slopes.is_null() && line.slope_step == 0 && line.count > 0 {
-        // SAFETY: the one slope of the line.
+        // SAFETY: the one slope of the strip.
         slopes = [unsafe { *line.slopes }; N];
     }
     for at in (0..whole).step_by(N) {
-        // SAFETY: elements at..at + N of the line, adjacent.
+        // SAFETY: elements at..at + N of the strip, which lie side by side.
         unsafe {
             let y = line.y.add(at).cast::<[f32; N]>();
             let mut v = y.read_unaligned();
@@ -230,7 +234,8 @@ unsafe fn each<const N: usize>(line: &Strip, f: &impl Curve) {
             if !line.slopes.is_null() && line.slope_step == 1 {
                 slopes = line.slopes.add(at).cast::<[f32; N]>().read_unaligned();
             }
-            // Not `array::from_fn`: it may stay a call, outside the ISA's features.
+            // A loop and not `array::from_fn`, which may not inline and would then not use the ISA's
+            // instructions.
             for (v, slope) in v.iter_mut().zip(&slopes) {
                 *v = f.of(*v, *slope);
             }
@@ -240,7 +245,7 @@ unsafe fn each<const N: usize>(line: &Strip, f: &impl Curve) {
     for at in (whole..line.count).step_by(N) {
         let count = N.min(line.count - at);
         let (mut v, mut slopes) = ([0.0; N], slopes);
-        // SAFETY: elements at..at + count of the line.
+        // SAFETY: elements at..at + count of the strip.
         unsafe {
             for i in 0..count {
                 v[i] = *line.y.add((at + i) * line.y_step);

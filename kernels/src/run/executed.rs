@@ -1,4 +1,4 @@
-//! What a run does outside its tiles that differs between element types.
+//! The operations of a run, outside its tiles, that differ between element types.
 
 use crate::describe::activation::Activation;
 use crate::describe::arithmetic::F32;
@@ -11,18 +11,18 @@ use crate::run::rows::{self, Staged};
 
 /// An arithmetic that can be run.
 pub(crate) trait Executed: Kernels + PacksLines {
-    /// What a tile does with its sums last if nothing is left for it to do.
+    /// What a tile does to its sums if it applies no activation.
     const UNFINISHED: Self::Finish;
 
-    /// What a tile does with its sums last under an activation that is nothing but bounds; none
-    /// for other activations.
+    /// What a tile does to its sums for an activation that it can apply, one that only clamps. `None`
+    /// for other activations, which need a pass.
     fn finish(activation: &Activation) -> Option<Self::Finish>;
 
     /// Adds the residual and applies the activation to elements that are stored.
     ///
     /// # Safety
-    /// The CPU has the ISA. All the elements that the pass names are writable by this call alone
-    /// (of the residual, and of the slopes if the activation is PReLU: readable).
+    /// The CPU has the ISA. The elements of the output that the pass names are writable, by this call
+    /// alone. Those of the residual, and of the slopes if the activation is PReLU, are readable.
     unsafe fn pass(isa: Isa, pass: &Pass<Self::Output>);
 
     /// Copies rows of staged outputs to their places.
@@ -31,8 +31,8 @@ pub(crate) trait Executed: Kernels + PacksLines {
     /// The CPU has the ISA; the elements named are readable and writable.
     unsafe fn unstage(isa: Isa, staged: &Staged<Self::Output, Self::Finish>);
 
-    /// An output whose window lies in the padding: what the chain starts at, the residual if there
-    /// is one, the activation with the slope of its channel.
+    /// An output whose window lies in the padding. `start` is the value that its chain starts from, and
+    /// `slope` is that of its channel.
     fn border(
         start: Self::Sum,
         residual: Option<Self::Output>,

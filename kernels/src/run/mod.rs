@@ -9,13 +9,13 @@
 //!   if outputs were staged: copy them to their places, channel by channel in their final order
 //! ```
 //!
-//! The panel is what stays in the nearest cache while the block streams by. So the block is as
-//! large as keeps both in L2, and each weight is read once a block. Staged outputs are still in
-//! the nearest caches when they are copied.
+//! A panel stays in the nearest cache while all units of the block are multiplied with it. The block
+//! is as large as panel and block together fit in L2, so that each weight is read from further away
+//! only once a block. Staged outputs are still in the nearest caches when they are copied.
 //!
-//! What the units and panels are, and what kind of tile they make, is computed in `cut`. This room
-//! imports `describe`, `reference`, `micro`, `cut` and `pack`, and of `cpu` what tiles do differently
-//! on different CPUs. It knows nothing of cycles.
+//! The room `cut` computes what the units and panels are, and what kind of tile they make. This room
+//! imports `describe`, `reference`, `micro`, `cut` and `pack`, and from `cpu` the settings of tiles
+//! that differ between CPUs. It knows nothing of cycles.
 
 mod ahead;
 mod averages;
@@ -45,7 +45,7 @@ use crate::pack::weights::Packed;
 use executed::Executed;
 use scratch::with_scratch;
 
-/// A plan's parts that running needs, with the buffers of one run.
+/// What a run needs of its plan, and the buffers of the run.
 #[derive(Clone, Copy)]
 pub(crate) struct Run<'a, A: Executed> {
     pub(crate) layer: &'a Layer,
@@ -67,25 +67,25 @@ pub(crate) struct Destination<'a, A: Executed> {
     pub(crate) residual: Option<&'a [A::Output]>,
 }
 
-/// The output of a run, written by several tasks, each its own elements.
+/// An output buffer of a run. Several tasks write to it, each to elements of its own.
 #[derive(Clone, Copy)]
 pub(crate) struct Output<T> {
     pub(crate) start: *mut T,
     pub(crate) len: usize,
 }
 
-// SAFETY: tasks write disjoint elements of it, and nobody reads it until all have ended.
+// SAFETY: tasks write to disjoint elements, and nobody reads the buffer until all tasks have ended.
 unsafe impl<T: Send> Send for Output<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Output<T> {}
 
-/// The units of a block, and what they take of scratch.
+/// The units of a block, and the scratch that they need.
 struct Block {
     units: [Placed; Blocking::MOST_UNITS],
     len: usize,
-    /// Elements of scratch that are taken.
+    /// The number of scratch elements that are taken.
     scratch: usize,
-    /// Pixels.
+    /// The number of pixels, each of which has a row of staged outputs.
     rows: usize,
 }
 
@@ -93,17 +93,17 @@ struct Block {
 #[derive(Clone, Copy)]
 struct Placed {
     unit: Unit,
-    /// Where its packed input starts in scratch, if it is packed.
+    /// The place in scratch where its packed pixels begin, if they are packed.
     at: usize,
-    /// Number of its first pixel in the block.
+    /// The number of its first pixel within the block.
     row: usize,
 }
 
-/// Where a task's staged outputs lie.
+/// Where the staged outputs of a task lie.
 #[derive(Clone, Copy)]
 struct Stage<T> {
     start: *mut T,
-    /// Elements of a pixel.
+    /// The number of elements of a pixel.
     row: usize,
 }
 
@@ -114,9 +114,9 @@ impl<A: Executed> Run<'_, A> {
     /// [`Error::OutOfMemory`] when this thread's scratch cannot be had.
     ///
     /// # Safety
-    /// The buffers have the lengths of `shape`, `packed` was packed for this layer and kernel,
-    /// the CPU runs the kernel, and no other task that runs meanwhile shares a pixel and a panel
-    /// with this one.
+    /// The buffers have the lengths of `shape`. `packed` was packed for this layer and kernel. The CPU
+    /// can run the kernel. No other task that runs at the same time has both a pixel and a panel in
+    /// common with this one.
     pub(crate) unsafe fn task(&self, task: &Task) -> Result<(), Error> {
         let packed = scratch_len(&self.cut)?.next_multiple_of(16);
         let staged = self.cut.staged_row().unwrap_or(0);
@@ -137,7 +137,7 @@ impl<A: Executed> Run<'_, A> {
         })
     }
 
-    /// Collects the task's units in blocks and runs these.
+    /// Collects the task's units in blocks, and runs the blocks.
     ///
     /// # Safety
     /// As [`Run::task`].
@@ -163,7 +163,7 @@ impl<A: Executed> Run<'_, A> {
         }
     }
 
-    /// Packs what needs it and runs every tile of a block, which is then empty.
+    /// Packs the units of a block that need it, runs every tile of the block, and empties the block.
     ///
     /// # Safety
     /// As [`Run::task`].
@@ -196,7 +196,7 @@ impl<A: Executed> Run<'_, A> {
     }
 }
 
-/// Elements of scratch that a task needs for packed inputs, at most.
+/// The most scratch elements that a task needs for packed pixels.
 pub(crate) fn scratch_len(cut: &Cut<'_>) -> Result<usize, Error> {
     let (depth, units) = (cut.depth(), cut.blocking.units);
     let unit = match cut.kernel.family() {

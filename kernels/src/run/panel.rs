@@ -1,4 +1,4 @@
-//! The tiles of one panel: operands, destination, and what is done to a tile that is stored.
+//! The tiles of one panel: their operands and destinations, and what is done to stored tiles.
 
 use crate::cut::Cut;
 use crate::cut::panels::Panel;
@@ -16,59 +16,60 @@ use crate::run::executed::Executed;
 use crate::run::{Destination, Placed, Run, Stage};
 use core::mem::MaybeUninit;
 
-/// The most elements that a tile of any kernel has.
+/// The most elements of a tile of any kernel.
 const MOST_TILE: usize = 512;
-/// The most lanes.
+/// The most lanes of a tile of any kernel.
 const MOST_LANES: usize = 64;
 
-/// What the tiles of a panel have in common.
+/// What all tiles of a panel have in common.
 struct Constant<A: Executed> {
     depth: usize,
     weights: *const A::Weight,
     start: *const A::Sum,
-    /// Outputs with those that only fill the last vector, and without.
+    /// The number of outputs, with and without the padding that fills the last vector.
     width: usize,
     outputs: usize,
-    /// Between channels and between pixels of where tiles store.
+    /// The pitches between channels and between pixels of the tiles' destination.
     channel: usize,
     pixel: usize,
     finish: A::Finish,
 }
 
-/// Where a tile reads pixels.
+/// The pixels that a tile reads.
 #[derive(Clone, Copy)]
 struct Source<T> {
     start: *const T,
-    /// Between pixels and between channels.
+    /// The pitches between pixels and between channels.
     pixel: usize,
     channel: usize,
 }
 
-/// Where a tile stores, and its residual.
+/// The destination of a tile, and its residual.
 #[derive(Clone, Copy)]
 struct Target<T> {
     y: *mut T,
     residual: *const T,
 }
 
-/// Lanes an even step apart.
+/// The places of lanes that lie `step` apart.
 fn evenly(step: usize) -> Offsets {
     if step == 1 { Offsets::Adjacent } else { Offsets::Every(step) }
 }
 
-/// One panel of one group, and where it goes.
+/// One panel of one group, and its destination.
 pub(super) struct Goal<'a, A: Executed> {
     pub(super) destination: &'a Destination<'a, A>,
     pub(super) panel: &'a Panel,
-    /// Position of its first output among the packed ones.
+    /// The place of its first output among the packed outputs.
     packed: usize,
-    /// Offset of its first output's channel in output and residual.
+    /// The offsets of its first output's channel in the output and in the residual.
     pub(super) output: usize,
     residual: usize,
 }
 
 impl<A: Executed> Run<'_, A> {
-    /// Runs one panel of one group over units; `first` if no other panel went over them before.
+    /// Runs the tiles of one panel of one group with some units. `first` says that no panel of this
+    /// group has read the units before.
     ///
     /// # Safety
     /// As [`Run::task`].
@@ -107,7 +108,7 @@ impl<A: Executed> Run<'_, A> {
         let in_tile = destination.residual.filter(|_| !later && outlet.residual_in_tile());
         let finish = A::finish(&outlet.layer.activation).filter(|_| !needs_pass && !later);
         let finish = finish.unwrap_or(A::UNFINISHED);
-        // An average's tile goes to a buffer, its channels adjacent.
+        // The tile of an average is stored in a buffer, with channels side by side.
         let (channel, pixel) = match staged {
             Some(Stage { row, .. }) => (1, row),
             None if average => (1, shape.width),
@@ -123,12 +124,12 @@ impl<A: Executed> Run<'_, A> {
             pixel,
             finish,
         };
-        // Left as they are until used: most tiles use neither.
+        // Most tiles use neither of these, so they stay uninitialized until they are used.
         let mut buffer = MaybeUninit::<[A::Output; MOST_TILE]>::uninit();
         let mut table = MaybeUninit::<[usize; MOST_LANES]>::uninit();
         let mut known = None;
         for (index, Placed { unit, at, row }) in units.iter().enumerate() {
-            // Units that follow one another are mostly of one shape.
+            // Consecutive units mostly have the same shape.
             let kind = match known {
                 Some((of, kind)) if of == (unit.shape, unit.uneven) => kind,
                 _ => cut.tile_kind(shape, &unit.shape, unit.uneven),
@@ -152,7 +153,7 @@ impl<A: Executed> Run<'_, A> {
             };
             let at = if average { 0 } else { goal.output + output.at.at(unit.place) };
             debug_assert!(average || at < destination.output.len);
-            // SAFETY: `at` is an element of the output, and of a residual that lies alike.
+            // SAFETY: `at` is an element of the output. A residual that a tile adds has the same pitches.
             let (y, residual) = unsafe {
                 let y = match staged {
                     Some(stage) => stage.start.add(row * stage.row + packed),
@@ -162,7 +163,7 @@ impl<A: Executed> Run<'_, A> {
                 (
                     y,
                     in_tile.map_or(core::ptr::null(), |residual| {
-                        // A view may start elsewhere than the output's.
+                        // The residual's view may begin at another place than the output's.
                         let base = outlet.residual.map_or(0, |grid| grid.at.at(unit.place));
                         residual.as_ptr().add(goal.residual + base)
                     }),
@@ -171,15 +172,16 @@ impl<A: Executed> Run<'_, A> {
             let target = Target { y, residual };
             if cut.kernel.family() == Family::Outputs {
                 let tile = self.outputs_in_lanes(&constant, &kind, near, x, target);
-                // SAFETY: the spans and panels lie inside the tensors (or the buffer) by
-                // construction, so every element that the tile addresses does; packed operands
-                // are whole panels.
+                // SAFETY: by construction the spans and panels lie inside the tensors (or the
+                // buffer), and so does every element that the tile addresses. Packed operands are
+                // whole panels.
                 unsafe { compute(cut, &kind, &tile) };
             } else {
                 let lanes = if kind.store == Store::Scattered {
                     let first = output.at.at(unit.place);
                     let table = table.write([0; MOST_LANES]);
-                    // A view may have its images, say, closer together than its rows.
+                    // The difference wraps around if the view's pitches are not in the usual order,
+                    // such as images that lie closer together than rows.
                     self.places(unit, |i, place| {
                         table[i] = output.at.at(place).wrapping_sub(first);
                     });
@@ -188,10 +190,10 @@ impl<A: Executed> Run<'_, A> {
                     evenly(pixel)
                 };
                 let tile = self.pixels_in_lanes(&constant, &kind, near, x, target, lanes);
-                // SAFETY: as above; a table has an offset for each pixel of the unit.
+                // SAFETY: as above. A table has an offset for each pixel of the unit.
                 unsafe { compute(cut, &kind, &tile) };
             }
-            // SAFETY: the pass and the sums are of the elements that the tile has stored.
+            // SAFETY: the elements of the pass and of the sums are those that the tile has stored.
             unsafe {
                 if needs_pass {
                     self.pass(&goal, unit, y, [channel, pixel]);
@@ -235,7 +237,7 @@ impl<A: Executed> Run<'_, A> {
         }
     }
 
-    /// A tile whose weights are broadcast, its pixels stored where `y_lanes` says.
+    /// A tile whose weights are broadcast. Its pixels are stored at the places of `y_lanes`.
     #[inline(always)]
     fn pixels_in_lanes(
         &self,
@@ -271,7 +273,7 @@ impl<A: Executed> Run<'_, A> {
         }
     }
 
-    /// Gives each pixel of a unit with its number.
+    /// Calls `f` with the number and the position of each pixel of a unit.
     pub(super) fn places(&self, unit: &Unit, mut f: impl FnMut(usize, Place)) {
         let pixels = self.cut.pixels;
         let mut place = unit.place;
@@ -287,11 +289,12 @@ impl<A: Executed> Run<'_, A> {
         }
     }
 
-    /// The pass over a tile that has been stored at `y`: one for each evenly spaced piece.
+    /// Does the pass over a tile that has been stored at `y`. Each run of evenly spaced pixels has a pass
+    /// of its own.
     ///
     /// # Safety
-    /// As [`Run::task`]; the tile's elements are at `y` with pitches of channels and pixels, or
-    /// where the outlet's output lies.
+    /// As [`Run::task`]. `y` is the tile's first element. Its `pitches` are those of channels and of
+    /// pixels. Pixels in further runs lie where the outlet's output has them.
     unsafe fn pass(&self, goal: &Goal<'_, A>, unit: &Unit, y: *mut A::Output, pitches: [usize; 2]) {
         let Destination { outlet, residual, .. } = goal.destination;
         let own = outlet.residual.filter(|_| !outlet.residual_in_tile());
@@ -319,8 +322,7 @@ impl<A: Executed> Run<'_, A> {
                 }
                 _ => core::ptr::null(),
             };
-            // SAFETY: elements of the tile, and those of the residual for them; the slopes are
-            // packed like the outputs.
+            // SAFETY: elements of the tile and their residuals. The slopes are packed like the outputs.
             unsafe {
                 let pass = Pass {
                     y: y.wrapping_add(offset),

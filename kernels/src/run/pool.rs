@@ -1,22 +1,23 @@
-//! Where the tasks of a run are executed.
+//! Pools: the threads on which the tasks of a run are executed.
 
 use crate::describe::error::Error;
 use rayon::prelude::*;
 
-/// Where a run's tasks are executed.
+/// The threads on which the tasks of a run are executed.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Pool<'p> {
-    /// One after another on the calling thread, however many the plan was made for.
+    /// The calling thread, on which the tasks run one after another, however many threads the plan was
+    /// made for.
     #[default]
     Serial,
-    /// In the rayon pool that the caller is in, or rayon's global one (which rayon starts at its
-    /// first use).
+    /// The rayon pool that the caller runs in. If the caller runs in none, it is rayon's global pool,
+    /// which rayon starts at its first use.
     Current,
-    /// In this pool.
+    /// This pool.
     In(&'p rayon::ThreadPool),
 }
 
-/// Runs `count` tasks where the pool says.
+/// Runs `count` tasks on the threads of `pool`.
 pub(crate) fn spread(
     count: usize,
     pool: Pool<'_>,

@@ -1,4 +1,4 @@
-//! Whole rows of staged outputs in single precision: copied group by group as they were computed, or
+//! Copying rows of staged outputs in single precision: group after group, or, for shuffled channels,
 //! with the channels of the groups in turns.
 
 use crate::micro::isa::Isa;
@@ -6,37 +6,39 @@ use crate::micro::operands::Clamp;
 use crate::micro::vector::{ResidualClamp, Vector, load, store};
 use pulp::NullaryFnOnce;
 
-/// Rows of outputs as tiles stored them, and where they go.
+/// Staged rows of outputs, and their destination.
 #[derive(Clone, Copy)]
 pub(crate) struct Staged<T, F> {
-    /// First output of group 0 of row 0.
+    /// The first output of group 0 of row 0.
     pub(super) from: *const T,
-    /// Between rows, and between groups of a row; whole vectors of a group are readable.
+    /// The pitches between rows and between the groups of a row. The last vector of a group can be read
+    /// whole.
     pub(super) from_row: usize,
     pub(super) from_group: usize,
-    /// Where that output goes.
+    /// The destination of that output.
     pub(super) to: *mut T,
     pub(super) to_row: usize,
-    /// Between the first outputs of groups; outputs of a group are adjacent. With `shuffle` it is
-    /// 1, and they are `groups` apart.
+    /// The pitch between the first outputs of groups. The outputs of a group lie side by side. With
+    /// `shuffle` this pitch is 1, and the outputs of a group lie `groups` apart.
     pub(super) to_group: usize,
     pub(super) rows: usize,
     pub(super) groups: usize,
-    /// Outputs of each group.
+    /// The number of outputs of each group.
     pub(super) count: usize,
     pub(super) shuffle: bool,
-    /// What is added on the way, at the strides of where the outputs go; null if nothing is.
+    /// The residual, which has the strides of the destination. Null if none is added.
     pub(super) residual: *const T,
-    /// What is done last on the way; nothing if channels are shuffled.
+    /// What is done to each output after the residual was added. It is nothing if channels are shuffled.
     pub(super) finish: F,
 }
 
 /// Copies the rows.
 ///
 /// # Safety
-/// The ISA is available; the elements named are readable and writable.
+/// The ISA is available. The staged outputs and the residuals are readable, and the destination is
+/// writable.
 pub(super) unsafe fn copy_rows(isa: Isa, staged: &Staged<f32, Clamp>) {
-    // SAFETY: the caller's contract, passed on.
+    // SAFETY: by contract.
     unsafe {
         match isa {
             #[cfg(target_arch = "x86_64")]
@@ -50,6 +52,8 @@ pub(super) unsafe fn copy_rows(isa: Isa, staged: &Staged<f32, Clamp>) {
     }
 }
 
+/// Copies the rows with the instructions of one ISA.
+///
 /// # Safety
 /// As [`copy_rows`].
 unsafe fn rows<S: Vector>(staged: &Staged<f32, Clamp>) {
@@ -62,7 +66,7 @@ unsafe fn rows<S: Vector>(staged: &Staged<f32, Clamp>) {
             let Clamp { lo, hi } = s.finish;
             let end = ResidualClamp { residual: s.residual, lo, hi };
             for row in 0..s.rows {
-                // SAFETY: a row of the caller's.
+                // SAFETY: one of the caller's rows.
                 unsafe {
                     let (from, to) = (s.from.add(row * s.from_row), s.to.add(row * s.to_row));
                     match s.groups {
@@ -82,13 +86,15 @@ unsafe fn rows<S: Vector>(staged: &Staged<f32, Clamp>) {
     simd.call(Call(simd, staged));
 }
 
+/// Copies a row group after group. `end` has the row's residual.
+///
 /// # Safety
-/// As [`copy_rows`], of a row whose residual is `end`'s.
+/// As [`copy_rows`], for one row.
 #[inline(always)]
 unsafe fn copy(from: *const f32, to: *mut f32, s: &Staged<f32, Clamp>, end: ResidualClamp) {
     for group in 0..s.groups {
         let at = group * s.to_group;
-        // SAFETY: the outputs of a group, in both places.
+        // SAFETY: the outputs of a group, and their destination.
         unsafe {
             let (from, to, end) = (from.add(group * s.from_group), to.add(at), end.at(at));
             let done = pieces::<16>(from, to, 0, s.count, end);
@@ -98,10 +104,11 @@ unsafe fn copy(from: *const f32, to: *mut f32, s: &Staged<f32, Clamp>, end: Resi
     }
 }
 
-/// Copies elements `first..count` as far as pieces of `N` go; returns where that is.
+/// Copies elements from `first` on in pieces of `N`, as long as a whole piece is left before `count`.
+/// Returns the place of the first element that was not copied.
 ///
 /// # Safety
-/// Those elements are readable and writable, and of a residual readable.
+/// Those elements and their residuals are readable, and their destinations are writable.
 #[inline(always)]
 unsafe fn pieces<const N: usize>(
     from: *const f32,
@@ -132,11 +139,11 @@ unsafe fn pieces<const N: usize>(
     at
 }
 
-/// The outputs of `G` groups in turns, a vector of each at a time. The last vectors are read whole,
-/// which staged rows have room for, and stored as far as there are outputs.
+/// Copies a row with the outputs of its `G` groups in turns, one vector of each group at a time. The last
+/// vector of a group is read whole, because staged rows have room for it. Only outputs are stored.
 ///
 /// # Safety
-/// As [`copy_rows`], of a row of `G` groups.
+/// As [`copy_rows`], for one row of `G` groups.
 #[inline(always)]
 unsafe fn in_turns<S: Vector, const G: usize>(
     simd: S,
@@ -148,14 +155,14 @@ unsafe fn in_turns<S: Vector, const G: usize>(
     for at in (0..s.count).step_by(lanes) {
         let mut vectors = [simd.splat_f32s(0.0); G];
         for (group, vector) in vectors.iter_mut().enumerate() {
-            // SAFETY: a vector of the group's outputs, or of what fills the row after them.
+            // SAFETY: a vector of the group's outputs and of the padding behind them.
             *vector = unsafe { load::<S>(from.add(group * s.from_group + at)) };
         }
         woven(simd, &mut vectors);
         let count = lanes.min(s.count - at) * G;
         for (i, vector) in vectors.iter().copied().enumerate() {
             let (first, wanted) = (i * lanes, count.saturating_sub(i * lanes));
-            // SAFETY: places of these outputs.
+            // SAFETY: the destinations of these outputs.
             unsafe {
                 let to = to.add(at * G + first);
                 match wanted {
@@ -168,8 +175,8 @@ unsafe fn in_turns<S: Vector, const G: usize>(
     }
 }
 
-/// Puts the lanes of 2, 3, 4 or 8 vectors in turns. (No slices, recursion or closures, which would
-/// stay calls, outside the ISA's features.)
+/// Puts the lanes of 2, 3, 4 or 8 vectors in turns. There are no slices, recursion or closures here: they
+/// may not inline, and would then not use the ISA's instructions.
 #[inline(always)]
 fn woven<S: Vector, const G: usize>(simd: S, v: &mut [S::f32s; G]) {
     match G {
@@ -197,7 +204,7 @@ fn woven<S: Vector, const G: usize>(simd: S, v: &mut [S::f32s; G]) {
     }
 }
 
-/// Four vectors in turns: two pairs in turns.
+/// Puts the lanes of four vectors in turns: first those of two pairs, then those of the results.
 #[inline(always)]
 fn woven4<S: Vector>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
     let ([a, c], [b, d]) = (simd.interleave(a, c), simd.interleave(b, d));
@@ -205,15 +212,15 @@ fn woven4<S: Vector>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
     [a, b, c, d]
 }
 
-/// Any number of groups.
+/// Copies a row with the outputs of any number of groups in turns.
 ///
 /// # Safety
-/// As [`copy_rows`], of a row.
+/// As [`copy_rows`], for one row.
 #[inline(always)]
 unsafe fn one_by_one(from: *const f32, to: *mut f32, s: &Staged<f32, Clamp>) {
     for at in 0..s.count {
         for group in 0..s.groups {
-            // SAFETY: an output and its place.
+            // SAFETY: an output and its destination.
             unsafe { *to.add(at * s.groups + group) = *from.add(group * s.from_group + at) };
         }
     }

@@ -8,14 +8,14 @@ std::thread_local! {
     static SCRATCH: Cell<Aligned> = const { Cell::new(Aligned::empty()) };
 }
 
-/// Lends `f` this thread's scratch, at least so many bytes of whatever was there before. It is
-/// allocated at the first call that needs so much and kept for the next.
+/// Calls `f` with this thread's scratch, which has at least `bytes` bytes of unspecified content. It is
+/// allocated at the first call that needs so many bytes, and kept for later calls.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`]; `f` was then not called.
+/// [`Error::OutOfMemory`]. `f` is then not called.
 pub(crate) fn with_scratch<R>(bytes: usize, f: impl FnOnce(&mut Aligned) -> R) -> Result<R, Error> {
-    // Taken out while in use: a nested call gets a fresh one, never the same.
-    // A thread that is ending, and has dropped its own, is lent one for the call.
+    // The scratch is taken out while it is in use, so that a nested call gets another one. A thread that
+    // is ending, and has dropped its scratch already, gets one for this call only.
     let kept = SCRATCH.try_with(|kept| kept.replace(Aligned::empty()));
     let mut scratch = kept.unwrap_or(Aligned::empty());
     let grown = scratch.grow(bytes);

@@ -1,4 +1,4 @@
-//! The kinds of the tiles that ran on this thread, for tests.
+//! A record of the kinds of tiles that ran on this thread, for tests.
 
 use crate::cut::tile_kind::TileKind;
 use std::cell::RefCell;
@@ -12,7 +12,7 @@ pub(super) fn note(kind: &TileKind) {
     RAN.with_borrow_mut(|ran| *ran.entry(*kind).or_default() += 1);
 }
 
-/// What ran since the last call.
+/// The kinds of tiles that ran since the last call, each with the number of such tiles.
 pub(crate) fn take() -> HashMap<TileKind, usize> {
     RAN.take()
 }

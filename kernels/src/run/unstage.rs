@@ -1,4 +1,4 @@
-//! Staged outputs of a block, on their way to their places.
+//! Unstaging: copying the staged outputs of a block to the output.
 
 use crate::cut::split::Task;
 use crate::run::executed::Executed;
@@ -6,10 +6,10 @@ use crate::run::rows::Staged;
 use crate::run::{Destination, Placed, Run, Stage};
 
 impl<A: Executed> Run<'_, A> {
-    /// Copies the staged outputs of a block to their places.
+    /// Copies the staged outputs of a block to the output.
     ///
     /// # Safety
-    /// As [`Run::task`]; `stage` holds a row for each pixel of the units.
+    /// As [`Run::task`]. `stage` has a row for each pixel of the units.
     pub(super) unsafe fn unstage(&self, task: &Task, units: &[Placed], stage: Stage<A::Output>) {
         let panels = &self.panels[task.panels.clone()];
         let Destination { outlet, output, residual } = &self.destinations[0];
@@ -20,7 +20,7 @@ impl<A: Executed> Run<'_, A> {
         for Placed { unit, row, .. } in units {
             let to = first * grid.at.channel + grid.at.at(unit.place);
             debug_assert!(to < output.len);
-            // Without a residual the tiles have finished what they stored.
+            // Without a residual, the tiles have already applied the activation.
             let (residual, finish) = match (residual, &outlet.residual) {
                 (Some(residual), Some(grid)) => {
                     let first = first * grid.at.channel + grid.at.at(unit.place);
@@ -28,8 +28,8 @@ impl<A: Executed> Run<'_, A> {
                 }
                 _ => (core::ptr::null(), A::UNFINISHED),
             };
-            // SAFETY: the outputs of the task's panels in the rows of the unit, which the tiles
-            // have stored, and their places in the output.
+            // SAFETY: the outputs of the task's panels in the rows of the unit, which the tiles have
+            // stored, and their destinations in the output.
             unsafe {
                 let staged = Staged {
                     from: stage.start.add(row * stage.row + at),

@@ -8,8 +8,10 @@ use pulp::Simd;
 use pulp::f32x16;
 use pulp::x86::{V3, V4};
 
-/// `max(lo, v)` and `min(hi, v)` give their second operand when either is NaN or both are
-/// zero, which is the comparison promised, in one instruction.
+/// Implements [`Vector`] for a token.
+///
+/// The instructions for `max(lo, v)` and `min(hi, v)` return their second operand, `v`, when an operand
+/// is NaN or both are zero. So one instruction does what `at_least` and `at_most` promise.
 macro_rules! x86 {
     ($token:ty, { $($more:tt)* }) => {
         impl Vector for $token {
@@ -33,8 +35,8 @@ macro_rules! x86 {
                 end: ResidualClamp,
             ) {
                 let avx = self.avx;
-                // Halves of rows i and i + 4 side by side, so that what is left to do stays
-                // within 128-bit lanes.
+                // A vector has four elements of row i and four of row i + 4. The rest of the
+                // transpose then moves nothing between 128-bit lanes.
                 let halves = |i: usize, j: usize| {
                     // SAFETY: four elements each of rows i and i + 4 of the block.
                     unsafe {
@@ -112,7 +114,7 @@ macro_rules! x86 {
 
             #[inline(always)]
             unsafe fn every_second8(self, from: *const f32, to: *mut f32) {
-                // The second load starts one early, so that neither reads past `from[14]`.
+                // The second load begins at 7 and not at 8, so that it does not read `from[15]`.
                 // SAFETY: from[..8] and from[7..15] are the caller's 15.
                 let (a, b) = unsafe {
                     (
@@ -143,7 +145,7 @@ macro_rules! x86 {
 
             #[inline(always)]
             fn prefetch(self, at: *const u8) {
-                // SAFETY: a hint, which never faults; every x86-64 CPU has it.
+                // SAFETY: a prefetch never faults, and every x86-64 CPU has it.
                 unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
             }
 
@@ -188,7 +190,8 @@ x86!(V3, {
     fn interleave(self, a: Self::f32s, b: Self::f32s) -> [Self::f32s; 2] {
         let (a, b): (__m256, __m256) = (pulp::cast(a), pulp::cast(b));
         let avx = self.avx;
-        // Quarters in turns within 128-bit lanes, whose halves are then put side by side.
+        // First the lanes are put in turns within each 128-bit lane. Then the 128-bit lanes are put in
+        // order.
         let (low, high) = (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
         [
             pulp::cast(avx._mm256_permute2f128_ps::<0x20>(low, high)),
@@ -210,8 +213,8 @@ x86!(V4, {
 
     #[inline(always)]
     fn beside(self, even: Self::f32s, odd: Self::f32s) -> Self::f32s {
-        // Within 128-bit lanes: on Zen 5 shuffles across them, and blends, were measured to take the
-        // place of a multiply-add.
+        // This shuffle stays within 128-bit lanes. On Zen 5 a shuffle across them, or a blend, was
+        // measured to take the place of a multiply-add.
         pulp::cast(self.avx512f._mm512_shuffle_ps::<0x44>(pulp::cast(even), pulp::cast(odd)))
     }
 
@@ -240,7 +243,7 @@ x86!(V4, {
             // SAFETY: row i of the block.
             *row = unsafe { from.add(i * from_pitch).cast::<__m512>().read_unaligned() };
         }
-        // Within 128-bit quarters: the columns of four rows at a time.
+        // Transpose each 4 × 4 block, within 128-bit lanes: the columns of four rows at a time.
         let mut fours = rows;
         for i in 0..4 {
             let [a, b, c, d] = [rows[4 * i], rows[4 * i + 1], rows[4 * i + 2], rows[4 * i + 3]];
@@ -251,7 +254,8 @@ x86!(V4, {
             fours[4 * i + 2] = s._mm512_shuffle_ps::<0x44>(ab, cd);
             fours[4 * i + 3] = s._mm512_shuffle_ps::<0xEE>(ab, cd);
         }
-        // Quarter q of fours[4·i + j] is column 4·q + j of rows 4·i on: a transpose of quarters.
+        // The 128-bit lane q of fours[4·i + j] is column 4·q + j of rows 4·i to 4·i + 3. What remains is
+        // to transpose the 128-bit lanes.
         for j in 0..4 {
             let [a, b, c, d] = [fours[j], fours[4 + j], fours[8 + j], fours[12 + j]];
             let even = s._mm512_shuffle_f32x4::<0x88>(a, b);
@@ -305,7 +309,7 @@ fn pick(simd: V4, a: f32x16, from: [i32; 16], b: f32x16) -> f32x16 {
     pulp::cast(simd.avx512f._mm512_permutex2var_ps(a, from, b))
 }
 
-/// The halves of two vectors' lanes in turns.
+/// Indices for [`pick`] that put the lanes of two vectors in turns.
 const TURNS2: [[i32; 16]; 2] = {
     let mut turns = [[0; 16]; 2];
     let mut at = 0;
@@ -316,8 +320,8 @@ const TURNS2: [[i32; 16]; 2] = {
     turns
 };
 
-/// The thirds of three vectors' lanes in turns: what to pick of the first two, and then of that
-/// and the third.
+/// Indices for [`pick`] that put the lanes of three vectors in turns: those for the first two vectors,
+/// then those for the result and the third vector.
 const TURNS3: [[[i32; 16]; 2]; 3] = {
     let mut turns = [[[0; 16]; 2]; 3];
     let mut at = 0;
