@@ -17,10 +17,14 @@ use crate::micro::operands::{Form, LINE, PLANES, ROWS, Store};
 
 /// Depths that a tile is timed at: beyond the steps that some tiles do at their end, for half of
 /// the rows at a time.
-const DEPTHS: [usize; 2] = [32, 160];
+const DEPTHS: [usize; 2] = [64, 192];
 
 /// Cycles beyond which a price is a disturbance and not a CPU's.
 const MOST: f64 = 1e5;
+
+/// Accumulators that keep the multipliers busy. Of a smaller tile the next call begins long before
+/// the last has ended, so that nothing can be said of its start and end.
+const BUSY: usize = 8;
 
 /// Channels of what is packed, and of rows that are copied.
 const CHANNELS: usize = 32;
@@ -127,7 +131,7 @@ fn pairs(size: Size, form: Form, step: f64, time: Time<'_>) -> Option<Equation> 
     let (pairs, whole) = (rows.div_ceil(2) as f64, (rows * vectors) as f64);
     let name = wide(kernel.isa(), "pair_wide", "pair_narrow");
     let fewer = step * (whole - rows as f64 + pairs) / whole;
-    Some(Equation::new(shared - fewer, [(name, pairs)]))
+    Some(Equation::new(shared - fewer, step, [(name, pairs)]))
 }
 
 /// What a step takes longer for each value that is broadcast from a plane instead of a row.
@@ -139,7 +143,8 @@ fn planes(size: Size, tiles: &[TilePrice]) -> Option<Equation> {
         };
         tiles.iter().find(is).map(|it| it.step)
     };
-    Some(Equation::new(of(PLANES)? - of(ROWS)?, [("plane", size.rows as f64)]))
+    let step = of(ROWS)?;
+    Some(Equation::new(of(PLANES)? - step, step, [("plane", size.rows as f64)]))
 }
 
 /// How an ISA stores lanes that fill no whole vectors.
@@ -154,11 +159,14 @@ fn stores(size: Size, time: Time<'_>) -> Vec<Equation> {
     let (isa, lanes) = (kernel.isa(), kernel.isa().lanes());
     // Rows are what outputs in lanes are read by; stores cost the same after any form.
     let job = Job::whole(size, ROWS, DEPTHS[0]);
-    let (Some(TilePrice { ends, .. }), Some(stored)) = (tile(job, time), time(Work::Tile(job)))
-    else {
+    if rows * vectors < BUSY {
         return Vec::new();
-    };
-    let mut ends_of = |job: Job| Some((ends + time(Work::Tile(job))? - stored).clamp(1.0, MOST));
+    }
+    let Some(TilePrice { step, .. }) = tile(job, time) else { return Vec::new() };
+    let steps = DEPTHS[0] as f64 * step;
+    let mut ends_of = |job: Job| Some((time(Work::Tile(job))? - steps).clamp(-MOST, MOST));
+    // An error counts by the time of a tile of a middling layer.
+    let scale = 256.0 * step;
     let (m, whole) = (rows as f64, (rows * vectors) as f64);
     let start = wide(isa, "tile_wide", "tile_narrow");
     let vector = wide(isa, "store_wide", "store_narrow");
@@ -167,7 +175,7 @@ fn stores(size: Size, time: Time<'_>) -> Vec<Equation> {
     let mut equations = Vec::new();
     let mut add = |job: Job, terms: &[(&'static str, f64)]| {
         if let Some(ends) = ends_of(job) {
-            equations.push(Equation::new(ends, terms.iter().copied()));
+            equations.push(Equation::new(ends, scale, terms.iter().copied()));
         }
     };
     let direct = [(start, 1.0), ("store_row", m), (vector, whole)];
@@ -217,7 +225,8 @@ fn packs(size: Size, time: Time<'_>) -> Vec<Equation> {
     let mut equations = Vec::new();
     let mut add = |way, [depth, count]: [usize; 2], terms: &[(&'static str, f64)]| {
         if let Some(took) = time(Work::Pack(Pack { kernel, way, depth, count })) {
-            equations.push(Equation::new(took.clamp(1.0, MOST), terms.iter().copied()));
+            let took = took.clamp(1.0, MOST);
+            equations.push(Equation::new(took, took, terms.iter().copied()));
         }
     };
     let channels = CHANNELS as f64;
