@@ -50,7 +50,7 @@ pub enum Sharing {
 }
 
 impl Sharing {
-    /// Every way.
+    /// Every way of sharing.
     pub const ALL: [Sharing; 3] = [Sharing::Best, Sharing::Kernel, Sharing::Branches];
 
     /// The lower-case name.
@@ -104,7 +104,7 @@ impl Default for PlanOptions {
 }
 
 impl PlanOptions {
-    /// One thread, everything else chosen.
+    /// Options for one thread. Everything else is left open.
     pub const fn new() -> Self {
         PlanOptions {
             isa: None,
