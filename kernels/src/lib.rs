@@ -10,8 +10,7 @@
 //! unspecified. The host's modes for rounding and for flushing to zero change no result, and the library
 //! leaves them as they were. [`Contract`] names this promise.
 
-// The rooms. Which room may import which others stands at the top of each room's `mod.rs`, and
-// `scripts/module-graph` checks it.
+// The rooms, each importing only from those above it (`scripts/module-graph` checks that).
 mod choose;
 mod cpu;
 mod cut;
