@@ -109,6 +109,13 @@ class Summary(Folder):
         self.assertIn("| other 1.0 | 25 (25.0%) on 1 |", text)
         self.assertNotIn("f32-x", text)
 
+    def test_a_product_alone_is_shown_and_wins_nothing(self):
+        self.write("threads-1.jsonl", record("pointwise", 20), record("other-product", 10), record("other", 40))
+        text = self.summary()
+        self.assertIn("| other-product 1.0 | 100 (100.0%) |", text)
+        self.assertIn("A `-product` leaves bias, residual and activation out of its time", text)
+        self.assertIn("- No layer is lost in the rest. NHWC, 1 thread: the nearest is other at 0.50×", text)
+
     def test_of_two_records_of_one_layer_the_later_counts(self):
         self.write("threads-1.jsonl", record("pointwise", 20), record("other", 10), record("other", 40))
         self.assertIn("- No layer is lost in the rest. NHWC, 1 thread: the nearest is other at 0.50×", self.summary())

@@ -1,13 +1,14 @@
 //! 1×1 (pointwise) convolution on a CPU at the speed of the machine.
 //!
-//! Describe a [`Layer`], bind it to this CPU as a [`Plan`], pack its weights once, run it many
-//! times. [`convolve`] does all of it in one call.
+//! Describe a [`Layer`], plan it for this CPU ([`Plan`]), pack its weights once, and run it many times.
+//! [`convolve`] does all of it in one call.
 //!
-//! **The same bits everywhere.** Each output is one chain of fused multiply-adds from the bias
-//! (or +0) over the inputs of its group in ascending order, then the residual, then the
-//! activation. Every kernel, ISA, layout, blocking and thread count gives the bits of
-//! [`reference()`], subnormals, infinities and signed zeros included; a NaN is a NaN, its payload
-//! unspecified. A host's flush-to-zero or rounding mode changes nothing and is left as it was.
+//! **The same bits everywhere.** Each output is one chain of fused multiply-adds, from the bias (or +0)
+//! over the inputs of its group in ascending order. Then the residual is added and the activation is
+//! applied. Every kernel, ISA, layout, blocking and thread count gives the bits of [`reference()`],
+//! including subnormals, infinities and signed zeros. Where the result is a NaN, its payload is
+//! unspecified. The host's modes for rounding and for flushing to zero change no result, and the library
+//! leaves them as they were. [`Contract`] names this promise.
 
 // The rooms, each importing only from those above it (`scripts/module-graph` checks that).
 mod calibrate;

@@ -67,17 +67,17 @@ impl Kernel {
         self.family
     }
 
-    /// Broadcast values of the tile: pixels, or output channels.
+    /// The number of broadcast values of the tile: pixels, or output channels.
     pub const fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Lanes of the tile: output channels, or pixels.
+    /// The number of lanes of the tile: output channels, or pixels.
     pub const fn columns(&self) -> usize {
         self.vectors * self.isa.lanes()
     }
 
-    /// Vectors of the tile: columns ÷ lanes of the ISA.
+    /// The number of vectors of the tile: columns ÷ lanes of the ISA.
     pub const fn vectors(&self) -> usize {
         self.vectors
     }
@@ -104,7 +104,7 @@ impl Kernel {
             - if self.shares_vectors(last) && padding >= lanes / 2 { lanes / 2 } else { 0 }
     }
 
-    /// Whether this CPU runs it.
+    /// Whether this CPU can run it.
     pub fn is_available(&self) -> bool {
         Features::host().has(self.needs)
     }

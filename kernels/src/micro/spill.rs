@@ -28,7 +28,7 @@ pub(super) unsafe fn store_spilled<S: Vector>(acc: &[S::f32s], vectors: usize, t
         #[inline(always)]
         fn call(self) {
             let Call(simd, acc, pitch, t) = self;
-            // SAFETY: the contract of `store_spilled`, whose only caller of this is.
+            // SAFETY: by the contract of `store_spilled`, which alone makes this call.
             unsafe {
                 match t.y_lanes {
                     Offsets::Adjacent => adjacent(simd, acc, pitch, t),

@@ -1,4 +1,4 @@
-//! A choice, bound to the tensors of a plan: what plans of one layer and of several have in common.
+//! A choice that is bound to the tensors of a plan. Plans of one layer and of siblings are made of it.
 
 use crate::choose::candidate::{Basis, Candidate};
 use crate::cpu::{Cpu, Tuning};
@@ -19,7 +19,7 @@ use crate::reference::float_environment::DefaultEnvironment;
 use crate::run::executed::Executed;
 use crate::run::{Destination, Output, Run};
 
-/// A layer to plan, with the places of its output and residual.
+/// A layer to plan, and where its output and residual lie.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) layer: Layer,
@@ -27,10 +27,11 @@ pub(crate) struct Wanted {
     pub(crate) residual: Option<View>,
 }
 
-/// The tensors of one layer, or of several that read one input: checked, and where they lie.
+/// Where the tensors of one layer lie, or of several layers that read one input. They have been
+/// checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Geometry {
-    /// The layer; of several, one with the outputs of all of them.
+    /// The layer. For several layers it is one layer with the outputs of all of them.
     pub(crate) layer: Layer,
     pub(crate) shape: Shape,
     pub(crate) pixels: Pixels,
@@ -46,7 +47,7 @@ pub(crate) struct Bound {
     pub(crate) kernel: &'static Kernel,
     pub(crate) blocking: Blocking,
     pub(crate) tasks: Vec<Task>,
-    /// Estimated, of the slowest task.
+    /// The estimated cycles of the slowest task.
     pub(crate) cycles: f64,
     pub(crate) why: String,
     pub(crate) basis: Basis,
@@ -58,7 +59,7 @@ pub(crate) struct Bound {
     border: bool,
 }
 
-/// Buffers of one outlet at a run.
+/// The buffers of one outlet in a run.
 #[derive(Clone, Copy)]
 pub(crate) struct Buffers<'a, A: Executed> {
     pub(crate) output: Output<A::Output>,
@@ -66,7 +67,7 @@ pub(crate) struct Buffers<'a, A: Executed> {
 }
 
 impl Geometry {
-    /// Of layers that agree on everything about the input, 1 to [`MOST_OUTLETS`].
+    /// The geometry of 1 to [`MOST_OUTLETS`] layers that read the same input in the same way.
     ///
     /// # Errors
     /// [`Error::BadBranchCount`], [`Error::TooLarge`], those of [`Layer::check`] and of
@@ -100,10 +101,10 @@ impl Geometry {
 }
 
 impl Bound {
-    /// Binds one of `considered` candidates.
+    /// Binds `candidate`, which was chosen among `considered` candidates.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] when the list of panels cannot be had.
+    /// [`Error::OutOfMemory`] when the list of panels cannot be allocated.
     pub(crate) fn new(
         geometry: Geometry,
         candidate: &Candidate,
@@ -147,7 +148,7 @@ impl Bound {
         })
     }
 
-    /// How many outlets it computes.
+    /// The number of outlets that it computes.
     pub(crate) fn outlets(&self) -> usize {
         self.geometry.outlets.len()
     }
@@ -180,7 +181,7 @@ impl Bound {
         }
     }
 
-    /// Refuses an input of another length, and weights packed for another plan.
+    /// Refuses an input of the wrong length, and weights that are packed in another way.
     pub(crate) fn check_operands<A: Executed>(
         &self,
         packed: &Packed,
@@ -200,12 +201,13 @@ impl Bound {
     /// Runs task `index` of [`Bound::tasks`].
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] when this thread's scratch cannot be had.
+    /// [`Error::OutOfMemory`] when this thread's scratch cannot be allocated.
     ///
     /// # Safety
-    /// `buffers` has as many entries as there are outlets; the outputs are writable by the tasks
-    /// of this run alone, disjoint in what their views name, and with their residuals passed
-    /// [`Bound::check`]; the operands passed [`Bound::check_operands`].
+    /// - `buffers` has an entry for each outlet, and each passed [`Bound::check`].
+    /// - The operands passed [`Bound::check_operands`].
+    /// - The tasks of this run alone write to the outputs. The views of the outputs are disjoint.
+    /// - No task runs twice at the same time.
     pub(crate) unsafe fn task<A: Executed>(
         &self,
         index: usize,
@@ -214,7 +216,7 @@ impl Bound {
         buffers: &[Buffers<'_, A>],
     ) -> Result<(), Error> {
         let Geometry { layer, shape, pixels, outlets, .. } = &self.geometry;
-        // On the stack: a run allocates nothing.
+        // The list is on the stack, because a run allocates nothing.
         let first = Destination::<A> {
             outlet: &outlets[0],
             output: buffers[0].output,
@@ -241,9 +243,8 @@ impl Bound {
             destinations: &destinations[..outlets.len()],
         };
         let _environment = DefaultEnvironment::enter();
-        // SAFETY: the lengths were checked, the packing too; the kernel's ISA was checked when the
-        // plan was made; tasks are disjoint by construction, and border rows are dealt out by task
-        // number.
+        // SAFETY: the lengths and the packing were checked by contract, and the kernel's ISA when the
+        // plan was made. Tasks are disjoint by construction, and each task has border rows of its own.
         unsafe {
             run.task(&self.tasks[index])?;
             if self.border {

@@ -1,4 +1,4 @@
-//! What a plan would choose among, for callers that want to see it.
+//! The candidates that a plan chooses among, for callers that want to see them.
 
 use crate::choose::candidate::{Basis, Candidates};
 use crate::choose::decide::explained;
@@ -12,7 +12,7 @@ use crate::plan::decide::{allowed, profile, question};
 use crate::plan::options::PlanOptions;
 
 impl Plan {
-    /// The candidates for `layer` on this CPU with their estimates, and why the rest were left
+    /// The candidates for `layer` on this CPU, with their estimates, and the reasons why others were left
     /// out. [`PlanOptions::candidate`] plans one of them.
     ///
     /// ```
@@ -37,10 +37,11 @@ impl Plan {
         Ok(explained(&question, profile.as_deref(), options.kernel.is_some()))
     }
 
-    /// The same on another CPU: a prediction from its data file.
+    /// The candidates for `layer` on another CPU. They are predicted from that CPU's data file.
     ///
     /// # Errors
-    /// Those of [`Plan::new`], but for a kernel that only this machine cannot run.
+    /// Those of [`Plan::new`]. A kernel is refused if `cpu` cannot run it, and not if only this machine
+    /// cannot.
     pub fn candidates_on(
         layer: &Layer,
         options: &PlanOptions,

@@ -1,4 +1,4 @@
-//! From a caller's options to a bound choice.
+//! Choosing: from a caller's options to a bound choice.
 
 use crate::choose::candidate::{Basis, Question};
 use crate::choose::decide::ranked;
@@ -17,11 +17,11 @@ use crate::reference::float_environment::DefaultEnvironment;
 use crate::run::executed::Executed;
 use std::sync::Arc;
 
-/// The most parts that work is cut into.
+/// The most parts that the work of a layer is cut into.
 const MOST_THREADS: usize = 1024;
 
-/// Chooses for layers that agree on everything about the input; and says why a profile that was
-/// asked for is not used.
+/// Chooses for layers that read the same input in the same way. Also returns the reason why a profile
+/// that was asked for is not used.
 ///
 /// # Errors
 /// Those of [`Plan::with_views`](crate::Plan::with_views).
@@ -30,7 +30,7 @@ pub(crate) fn choose<A: Executed>(
     input: Option<View>,
     options: &PlanOptions,
 ) -> Result<(Bound, Option<ProfileError>), Error> {
-    // The estimates raise exceptions, which a host may have unmasked.
+    // Estimating raises floating-point exceptions, which the host may have unmasked.
     let _environment = DefaultEnvironment::enter();
     let geometry = Geometry::new(wanted, input)?;
     let options = options.with_environment()?;
@@ -52,7 +52,7 @@ pub(crate) fn choose<A: Executed>(
     Ok((Bound::new(geometry, &best, basis, ranked.len(), options.algorithm)?, why_not))
 }
 
-/// What the options ask of a layer on a CPU.
+/// The question that the options ask about a layer on a CPU.
 ///
 /// # Errors
 /// [`Error::ZeroThreads`], [`Error::BadBlocking`].
@@ -82,7 +82,7 @@ pub(crate) fn question<'a>(
     })
 }
 
-/// The profile that the options or the environment ask for, and why it is not used.
+/// The profile that the options or the environment ask for, or the reason why it is not used.
 pub(crate) fn profile(options: &PlanOptions) -> (Option<Arc<Profile>>, Option<ProfileError>) {
     let asked = match &options.profile {
         Some(profile) => Some(Ok(profile.clone())),
@@ -95,7 +95,10 @@ pub(crate) fn profile(options: &PlanOptions) -> (Option<Arc<Profile>>, Option<Pr
     }
 }
 
-/// The kernels that the options admit on a CPU that `runs` some of them.
+/// The kernels for an element type that the options admit. `runs` says which kernels the CPU can run.
+///
+/// # Errors
+/// [`Error::UnknownKernel`], [`Error::KernelUnavailable`].
 pub(crate) fn allowed(
     dtype: Dtype,
     options: &PlanOptions,
@@ -118,7 +121,7 @@ pub(crate) fn allowed(
         return Ok(vec![kernel]);
     }
     let best: Vec<&Kernel> = kernels().iter().filter(|kernel| admitted(kernel)).collect();
-    // One lane is never the better choice where there are vectors.
+    // A scalar kernel is never the better choice if there are kernels with vectors.
     let vectors = best.iter().any(|kernel| kernel.isa() != Isa::Scalar);
     Ok(best.into_iter().filter(|kernel| !vectors || kernel.isa() != Isa::Scalar).collect())
 }

@@ -1,4 +1,4 @@
-//! Environment variables, in the places that a caller left open.
+//! Environment variables, which fill in options that a caller did not set.
 
 use crate::choose::profile::{Profile, ProfileError};
 use crate::describe::error::Error;
@@ -7,9 +7,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 impl PlanOptions {
-    /// With the environment variables in the places that the caller left open.
+    /// These options, with environment variables in place of options that the caller did not set.
+    ///
+    /// # Errors
+    /// [`Error::UnknownIsa`].
     pub(crate) fn with_environment(&self) -> Result<PlanOptions, Error> {
-        // What is not Unicode is no name either, and is refused as one.
+        // A value that is not Unicode is made readable, and then refused as an unknown name.
         let variable = |name| {
             let value = std::env::var_os(name).filter(|value| !value.is_empty());
             value.map(|value| value.to_string_lossy().into_owned())
@@ -26,7 +29,8 @@ impl PlanOptions {
 }
 
 impl Profile {
-    /// The profile that the variable `POINTWISE_PROFILE` names, read once; none if it is unset.
+    /// The profile that the variable `POINTWISE_PROFILE` names, or `None` if it is unset. The file is
+    /// read once.
     pub fn from_environment() -> Option<Result<Arc<Profile>, ProfileError>> {
         static LOADED: OnceLock<Option<Result<Arc<Profile>, ProfileError>>> = OnceLock::new();
         LOADED

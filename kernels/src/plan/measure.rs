@@ -1,4 +1,5 @@
-//! Measuring at plan time: the best few candidates by estimate, halved by measured time.
+//! Measuring at plan time. The candidates with the best estimates are timed, and the slower ones are
+//! dropped, until one is left.
 
 use crate::choose::candidate::{Basis, Candidate};
 use crate::describe::activation::Activation;
@@ -13,11 +14,11 @@ use crate::run::executed::Executed;
 use crate::run::pool::{Pool, spread};
 use std::time::Instant;
 
-/// How many candidates are measured.
+/// The most candidates that are measured.
 const MOST: usize = 16;
 
-/// The fastest of the first few of `ranked`, on zeros: layers of this kind run in the same time
-/// whatever the values are.
+/// The fastest of the first candidates of `ranked`. All tensors are zeros, because the time of a layer
+/// does not depend on the values.
 pub(crate) fn best<A: Executed>(
     layer: &Layer,
     threads: usize,
@@ -56,8 +57,9 @@ pub(crate) fn best<A: Executed>(
             for (_, bound, packed, least) in &mut timed {
                 let run = || {
                     spread(bound.tasks.len(), pool(), |index| {
-                        // SAFETY: one outlet, checked, as are the operands; the output belongs to
-                        // this function, which does nothing else meanwhile.
+                        // SAFETY: the one outlet and the operands were checked. The output belongs
+                        // to this function, which does nothing else with it meanwhile, and each task
+                        // runs once.
                         unsafe { bound.task(index, packed, &input, &buffers) }
                     })
                 };
@@ -73,7 +75,7 @@ pub(crate) fn best<A: Executed>(
     timed.first().map(|timed| timed.0).ok_or(Error::BadSplit)
 }
 
-/// Zeros, where they are wanted.
+/// `len` zeros if they are wanted.
 fn zeros<T: Element>(wanted: bool, len: usize) -> Result<Option<Vec<T>>, Error> {
     wanted.then(|| try_zeroed(len)).transpose()
 }

@@ -1,7 +1,7 @@
-//! Plans: a layer bound to a kernel, a blocking and a split, its weights packed, and run.
+//! Plans: a layer is bound to a kernel, a blocking and a split, its weights are packed, and it is run.
 //!
-//! This room imports all the others. It alone reads environment variables and, where the caller
-//! asks for it, measures.
+//! This room imports all others. It alone reads environment variables, and it alone measures, if the
+//! caller asks for that.
 
 mod bound;
 mod candidates;
@@ -35,8 +35,8 @@ use packed::PackedWeights;
 
 /// A layer bound to a kernel, a blocking and a split for this CPU.
 ///
-/// Made once, then used from any number of threads at a time. Plan, [`pack`](Plan::pack), then
-/// [`run`](Plan::run) as often as there are inputs:
+/// A plan is made once and then used from any number of threads at a time. [`pack`](Plan::pack) the
+/// weights once, then [`run`](Plan::run) the plan for each input:
 ///
 /// ```
 /// use pointwise::{Layer, Layout, Plan, PlanOptions, Pool};
@@ -65,24 +65,26 @@ use packed::PackedWeights;
 pub struct Plan<A: Arithmetic = F32> {
     layer: Layer,
     bound: Bound,
-    /// Why a profile that was asked for is not used.
+    /// The reason why a profile that was asked for is not used.
     profile_problem: Option<ProfileError>,
     arithmetic: PhantomData<A>,
 }
 
 impl Plan {
-    /// Chooses for `layer` on this CPU, without measuring: microseconds.
+    /// Plans `layer` for this CPU. Unless the options say [`Mode::Measure`](crate::Mode::Measure), this
+    /// measures nothing and takes microseconds.
     ///
     /// # Errors
     /// Those of [`Layer::check`]; [`Error::ZeroThreads`]; [`Error::UnknownKernel`],
     /// [`Error::KernelUnavailable`] and [`Error::UnknownIsa`] for names in `options` or the
-    /// environment; [`Error::BadBlocking`]; [`Error::OutOfMemory`] for a layer with so many
-    /// outputs that the list of its panels cannot be had.
+    /// environment; [`Error::BadBlocking`]; [`Error::BadSplit`]; [`Error::NotInProfile`];
+    /// [`Error::OutOfMemory`] for a layer with so many outputs that the list of its panels cannot be
+    /// allocated.
     pub fn new(layer: &Layer, options: &PlanOptions) -> Result<Plan, Error> {
         Plan::with_views(layer, &Views::new(), options)
     }
 
-    /// The same for tensors that are slices of larger ones: see [`View`](crate::View).
+    /// Plans a layer whose tensors are slices of larger ones: see [`View`](crate::View).
     ///
     /// # Errors
     /// Those of [`Plan::new`]; [`Error::OverlappingView`]; [`Error::TooLarge`] for a view that
@@ -92,11 +94,11 @@ impl Plan {
     }
 }
 
-// What an arithmetic needs to be run is the library's own business.
+// `Executed` is private, so that only the library implements it.
 #[allow(private_bounds)]
 impl<A: Executed> Plan<A> {
-    /// The same for a layer of any element type that the library has kernels for. What the layer
-    /// says of its element type is replaced by what `A` is.
+    /// Plans a layer of any element type that the library has kernels for. The element type of the plan
+    /// is that of `A`, whatever [`Layer::dtype`] says.
     ///
     /// ```
     /// use pointwise::{F32, Layer, Plan, PlanOptions, Views};
@@ -115,32 +117,32 @@ impl<A: Executed> Plan<A> {
         Ok(Plan { layer, bound, profile_problem, arithmetic: PhantomData })
     }
 
-    /// What is promised of the results.
+    /// The promise about the results.
     pub const fn contract(&self) -> Contract {
         Contract::of(A::DTYPE, self.bound.algorithm)
     }
 
-    /// The layer planned for.
+    /// The layer that the plan is for.
     pub fn layer(&self) -> &Layer {
         &self.layer
     }
 
-    /// Its derived sizes.
+    /// The sizes that follow from the layer.
     pub fn shape(&self) -> &Shape {
         &self.bound.geometry.shape
     }
 
-    /// The kernel chosen.
+    /// The chosen kernel.
     pub fn kernel(&self) -> &'static Kernel {
         self.bound.kernel
     }
 
-    /// The blocking chosen.
+    /// The chosen blocking.
     pub fn blocking(&self) -> Blocking {
         self.bound.blocking
     }
 
-    /// Parts that a run is cut into: at most the threads asked for.
+    /// The number of parts that a run is cut into. It is at most the number of threads asked for.
     pub fn threads(&self) -> usize {
         self.bound.tasks.len()
     }
@@ -150,7 +152,7 @@ impl<A: Executed> Plan<A> {
         self.bound.basis
     }
 
-    /// Why the profile that was asked for, by the options or `POINTWISE_PROFILE`, was not used.
+    /// The reason why a profile that the options or `POINTWISE_PROFILE` asked for was not used.
     pub fn profile_problem(&self) -> Option<&ProfileError> {
         self.profile_problem.as_ref()
     }
@@ -160,7 +162,7 @@ impl<A: Executed> Plan<A> {
         &self.bound.why
     }
 
-    /// Packs `[k][c / groups]` weights, and the bias of `k` values if the layer has one.
+    /// Packs the weights, `[k][c / groups]`, and the bias, `k` values, if the layer has one.
     ///
     /// # Errors
     /// [`Error::WrongLength`], [`Error::Missing`], [`Error::Unexpected`], [`Error::OutOfMemory`].
@@ -172,7 +174,7 @@ impl<A: Executed> Plan<A> {
         self.pack_parameters(&Parameters { weights, bias, slopes: None })
     }
 
-    /// Packs weights, and whichever of bias and slopes the layer has.
+    /// Packs the weights, and bias and slopes if the layer has them.
     ///
     /// # Errors
     /// Those of [`Plan::pack`]; [`Error::BadSlope`].
@@ -183,17 +185,17 @@ impl<A: Executed> Plan<A> {
         Ok(PackedWeights::new(self.bound.pack(&[*parameters])?, Vec::new()))
     }
 
-    /// Computes the layer: `input` in the layer's layout, `output` and `residual` in its output
-    /// layout, or each as its view says.
+    /// Computes the layer. `input` is in the layer's layout, `output` and `residual` are in its output
+    /// layout, unless a view says where they lie.
     ///
-    /// Every output is written, and nothing between the elements of a view. Nothing is allocated
-    /// once each thread that takes part has run a layer of this size (but for what rayon's queue
-    /// does when the caller is not in the pool).
+    /// Every output is written, and nothing between the elements of a view. A run allocates nothing
+    /// once each thread that takes part has run a layer of this size. (Rayon's queue may allocate when
+    /// the caller is not in the pool.)
     ///
     /// # Errors
     /// [`Error::WrongLength`], [`Error::ViewLeavesBuffer`], [`Error::Missing`],
     /// [`Error::Unexpected`] and [`Error::PackedForAnotherPlan`], before anything is written;
-    /// [`Error::OutOfMemory`] when scratch cannot be had, and the output is then incomplete.
+    /// [`Error::OutOfMemory`] when scratch cannot be allocated; the output is then incomplete.
     pub fn run(
         &self,
         weights: &PackedWeights<A>,
@@ -213,16 +215,17 @@ impl<A: Executed> Plan<A> {
         }
         self.bound.check_operands::<A>(&weights.first, input)?;
         spread(self.bound.tasks.len(), pool, |index| {
-            // SAFETY: one branch, checked, as are the operands; the output is borrowed for this
-            // call alone.
+            // SAFETY: the one outlet and the operands were checked. The output is borrowed for this
+            // call alone, and each task runs once.
             unsafe { self.bound.task(index, &weights.first, input, &buffers) }
         })
     }
 }
 
-/// Plans, packs and runs `layer` once, on the calling thread: for when there is one input.
+/// Plans, packs and runs `layer` once, on the calling thread. It is meant for a single input.
 ///
-/// `input` and the result lie in the layer's layout; `weights` are `[k][c / groups]`.
+/// `input` is in the layer's layout, `residual` and the result are in its output layout. `weights` are
+/// `[k][c / groups]`.
 ///
 /// ```
 /// use pointwise::{Activation, Layer, convolve};

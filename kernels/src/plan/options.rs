@@ -1,4 +1,4 @@
-//! What a caller may decide about a plan.
+//! Options: what a caller may decide about a plan.
 
 use crate::choose::candidate::Candidate;
 use crate::choose::profile::Profile;
@@ -9,22 +9,23 @@ use crate::micro::isa::Isa;
 use core::fmt;
 use std::sync::Arc;
 
-/// How much a plan may find out.
+/// How a plan may find its choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {
-    /// Chooses by the model and the profile, if there is one: microseconds.
+    /// By the profile, if there is one, and by the cost model. This takes microseconds.
     #[default]
     Estimate,
-    /// Runs the best few candidates that the profile does not settle: milliseconds, more for
-    /// large layers. For several threads in the rayon pool that the caller is in, or rayon's
-    /// global one.
+    /// By running the candidates with the best estimates, unless the profile has measured the layer.
+    /// This takes milliseconds, and more for large layers. A plan for several threads measures in the
+    /// rayon pool that the caller is in, or in rayon's global pool.
     Measure,
-    /// Takes what the profile measured for this layer, or fails.
+    /// By the profile alone. Planning fails if the profile has not measured the layer.
     ProfileOnly,
 }
 
-/// How the branches of [`Siblings`](crate::Siblings) go over their common input. The bits are the same.
+/// How the branches of [`Siblings`](crate::Siblings) share their common input. The results have the same
+/// bits in every way.
 ///
 /// ```
 /// use pointwise::{Branch, Layer, PlanOptions, Sharing, Siblings};
@@ -37,19 +38,19 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sharing {
-    /// Whichever of the others is estimated to be the fastest.
+    /// The way that is estimated to be the fastest.
     #[default]
     Best,
-    /// All branches under one kernel: a block of the input is packed, if it has to be, once for
-    /// all of them.
+    /// All branches use one kernel. If a block of the input has to be packed, it is packed once for all
+    /// branches.
     Kernel,
-    /// Each branch under its kernel over the whole input, one after another; threads are handed
-    /// all of it at once.
+    /// Each branch uses its own kernel. The branches go over the whole input one after another. Each
+    /// thread gets its parts of all branches at once.
     Branches,
 }
 
 impl Sharing {
-    /// Every way.
+    /// Every way of sharing.
     pub const ALL: [Sharing; 3] = [Sharing::Best, Sharing::Kernel, Sharing::Branches];
 
     /// The lower-case name.
@@ -68,27 +69,29 @@ impl fmt::Display for Sharing {
     }
 }
 
-/// What a caller may decide about a plan; the rest is chosen.
+/// What a caller may decide about a plan. What the caller leaves open is chosen.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PlanOptions {
-    /// Kernels of this ISA and plainer ones only. Unset: the variable `POINTWISE_ISA`, else no
-    /// cap.
+    /// A cap on the ISA: see [`Isa::is_within`]. If unset, the variable `POINTWISE_ISA` is the cap, and
+    /// without the variable there is none.
     pub isa: Option<Isa>,
-    /// This kernel and no other. Unset: the variable `POINTWISE_KERNEL`, else the best.
+    /// The name of the kernel. If unset, the variable `POINTWISE_KERNEL` names it, and without the
+    /// variable the best kernel is chosen.
     pub kernel: Option<String>,
-    /// This blocking and no other.
+    /// The blocking.
     pub blocking: Option<Blocking>,
-    /// Parts to cut the work into: the threads that a run can use, at least 1. More than 1024
-    /// count as 1024.
+    /// The number of threads that a run can use, at least 1. The work is cut into so many parts at most.
+    /// More than 1024 count as 1024.
     pub threads: usize,
-    /// This split among threads and no other.
+    /// The split among threads.
     pub split: Option<Split>,
-    /// What was measured on this CPU. Unset: the file that `POINTWISE_PROFILE` names, if any.
+    /// What was measured on this CPU. If unset, the profile is the file that `POINTWISE_PROFILE` names,
+    /// if the variable is set.
     pub profile: Option<Arc<Profile>>,
-    /// How much planning may find out.
+    /// How the choice may be found.
     pub mode: Mode,
-    /// How siblings go over their common input; a single layer does not ask.
+    /// How siblings share their common input. Plans of a single layer ignore it.
     pub sharing: Sharing,
     /// How sums are computed.
     pub algorithm: Algorithm,
@@ -101,7 +104,7 @@ impl Default for PlanOptions {
 }
 
 impl PlanOptions {
-    /// One thread, everything else chosen.
+    /// Options for one thread. Everything else is left open.
     pub const fn new() -> Self {
         PlanOptions {
             isa: None,
@@ -116,63 +119,63 @@ impl PlanOptions {
         }
     }
 
-    /// Caps the ISA.
+    /// Sets the cap on the ISA.
     #[must_use]
     pub const fn isa(mut self, cap: Isa) -> Self {
         self.isa = Some(cap);
         self
     }
 
-    /// Names the kernel; [`kernels`](crate::kernels()) lists them.
+    /// Sets the kernel by its name. [`kernels`](crate::kernels()) lists them.
     #[must_use]
     pub fn kernel(mut self, name: &str) -> Self {
         self.kernel = Some(name.to_owned());
         self
     }
 
-    /// Forces a blocking.
+    /// Sets the blocking.
     #[must_use]
     pub const fn blocking(mut self, blocking: Blocking) -> Self {
         self.blocking = Some(blocking);
         self
     }
 
-    /// Sets the threads that a run can use.
+    /// Sets the number of threads that a run can use.
     #[must_use]
     pub const fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Forces kernel, blocking and split of a candidate.
+    /// Sets the kernel, the blocking and the split to those of a candidate.
     #[must_use]
     pub fn candidate(mut self, candidate: &Candidate) -> Self {
         self.split = Some(candidate.split);
         self.kernel(candidate.kernel.name()).blocking(candidate.blocking)
     }
 
-    /// Lets a profile decide where it can.
+    /// Sets the profile.
     #[must_use]
     pub fn profile(mut self, profile: Arc<Profile>) -> Self {
         self.profile = Some(profile);
         self
     }
 
-    /// Says how much planning may find out.
+    /// Sets how the choice may be found.
     #[must_use]
     pub const fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Says how siblings go over their common input.
+    /// Sets how siblings share their common input.
     #[must_use]
     pub const fn sharing(mut self, sharing: Sharing) -> Self {
         self.sharing = sharing;
         self
     }
 
-    /// Says how sums are computed.
+    /// Sets how sums are computed.
     #[must_use]
     pub const fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;

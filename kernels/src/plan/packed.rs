@@ -1,15 +1,15 @@
-//! Packed weights, as a caller holds them.
+//! Packed weights.
 
 use crate::describe::arithmetic::{Arithmetic, F32};
 use crate::pack::weights::Packed;
 use core::marker::PhantomData;
 
-/// Weights, bias and slopes in the order that a plan's kernel reads them. Any plan that packs alike
-/// takes them, for another batch or image size say.
+/// Weights, bias and slopes, in the order in which a plan's kernel reads them. They serve any plan that
+/// packs in the same way, such as one for another batch or image size.
 pub struct PackedWeights<A: Arithmetic = F32> {
-    /// Those of the plan, or of the first part of siblings.
+    /// Those of the plan, or those of the first branches of siblings that share a kernel.
     pub(crate) first: Packed,
-    /// Those of the other parts.
+    /// Those of the other branches.
     pub(crate) rest: Vec<Packed>,
     arithmetic: PhantomData<A>,
 }
@@ -27,7 +27,7 @@ impl<A: Arithmetic> PackedWeights<A> {
         PackedWeights { first, rest, arithmetic: PhantomData }
     }
 
-    /// Bytes of memory they take.
+    /// The bytes of memory that they take.
     pub fn bytes(&self) -> usize {
         core::iter::once(&self.first)
             .chain(&self.rest)

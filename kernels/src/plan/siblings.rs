@@ -1,4 +1,4 @@
-//! Layers that read the same input, in one pass over it.
+//! Siblings: layers that read the same input, planned and run together.
 
 use crate::cut::blocking::Blocking;
 use crate::cut::outlet::MOST_OUTLETS;
@@ -18,35 +18,36 @@ use crate::run::executed::Executed;
 use crate::run::pool::{Pool, spread};
 use core::marker::PhantomData;
 
-/// One of the layers of [`Siblings`]: its own outputs, epilogue and destination.
+/// One of the layers of [`Siblings`], with its own outputs, epilogue and destination.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Branch {
-    /// The layer. What it says of the input (sizes, batch, layout, stride, padding, groups) is
-    /// the same for all branches.
+    /// The layer. All branches have the same sizes of the input, batch, layout, stride, padding and
+    /// groups.
     pub layer: Layer,
-    /// Where its outputs lie in their buffer; unset: they fill it.
+    /// Where its outputs lie in their buffer. If unset, they fill the buffer.
     pub output: Option<View>,
-    /// Where its residual lies in its slice; unset: a whole tensor in the output layout.
+    /// Where its residual lies in its slice. If unset, it is a whole tensor in the output layout.
     pub residual: Option<View>,
-    /// Which of the run's output buffers it writes to; unset: the one of its own number.
+    /// The number of the output buffer that it writes to. If unset, it is the number of the branch.
     pub buffer: Option<usize>,
 }
 
 impl Branch {
-    /// A branch that fills the buffer of its own number.
+    /// A branch that fills the output buffer with the branch's own number.
     pub const fn new(layer: Layer) -> Branch {
         Branch { layer, output: None, residual: None, buffer: None }
     }
 
-    /// Writes to a part of buffer `buffer`, which other branches may share.
+    /// Sets the number of the output buffer, and where in it the outputs lie. Other branches may write
+    /// to the same buffer.
     #[must_use]
     pub const fn to(mut self, buffer: usize, output: View) -> Branch {
         (self.buffer, self.output) = (Some(buffer), Some(output));
         self
     }
 
-    /// Says where the residual lies.
+    /// Sets where the residual lies.
     #[must_use]
     pub const fn residual(mut self, view: View) -> Branch {
         self.residual = Some(view);
@@ -54,14 +55,15 @@ impl Branch {
     }
 }
 
-/// Layers that read the same input, planned together: the weights packed together, the work handed
-/// to the threads once, each branch with its own epilogue and destination. The bits are those of
-/// the layers one after another.
+/// Layers that read the same input, planned together. Their weights are packed together, and the work of
+/// all is given to the threads at once. Each branch has its own epilogue and destination. The results
+/// have the bits of separate plans.
 ///
-/// How they share the input is chosen, or said by [`PlanOptions::sharing`]: see [`Sharing`].
+/// [`PlanOptions::sharing`] says how the branches share the input: see [`Sharing`].
 ///
-/// The 1×1 branches of an Inception module (here of 2, 1 and 1 outputs; the first goes straight
-/// to its part of the concatenated output, the others to the 3×3 and 5×5 that follow them):
+/// This example has the 1×1 branches of an Inception module, with 2, 1 and 1 outputs. The first branch
+/// writes to its part of the concatenated output. The others write the inputs of the 3×3 and of the 5×5
+/// convolution behind them.
 ///
 /// ```
 /// use pointwise::{Activation, Branch, Layer, Layout, Parameters, PlanOptions, Pool, Siblings, View};
@@ -94,10 +96,10 @@ impl Branch {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Siblings<A: Arithmetic = F32> {
-    /// Consecutive branches that share a kernel; at least one.
+    /// One entry for each run of consecutive branches that share a kernel. There is at least one.
     parts: Vec<Bound>,
     why: String,
-    /// Buffer of each branch.
+    /// The number of each branch's buffer.
     buffer: Vec<usize>,
     buffers: usize,
     residuals: bool,
@@ -105,15 +107,16 @@ pub struct Siblings<A: Arithmetic = F32> {
 }
 
 impl Siblings {
-    /// The most branches of one plan.
+    /// The most branches of a plan.
     pub const MOST_BRANCHES: usize = MOST_OUTLETS;
 
-    /// Chooses for all branches together, without measuring. `input` says where the common input
-    /// lies in its slice; unset: a whole tensor.
+    /// Plans the branches for this CPU. `input` says where the common input lies in its slice. If unset,
+    /// it is a whole tensor.
     ///
     /// # Errors
     /// [`Error::BadBranchCount`]; [`Error::BranchesDisagree`]; [`Error::BranchesOverlap`] when two
-    /// write to one place of a buffer; [`Error::TooLarge`]; those of
+    /// branches write to one place of a buffer; [`Error::WrongCount`] when a branch names a buffer with
+    /// a number that is not below that of branches; [`Error::TooLarge`]; those of
     /// [`Plan::with_views`](crate::Plan::with_views).
     pub fn new(
         branches: &[Branch],
@@ -124,10 +127,10 @@ impl Siblings {
     }
 }
 
-// What an arithmetic needs to be run is the library's own business.
+// `Executed` is private, so that only the library implements it.
 #[allow(private_bounds)]
 impl<A: Executed> Siblings<A> {
-    /// The same for layers of any element type that the library has kernels for.
+    /// Plans layers of any element type that the library has kernels for.
     ///
     /// # Errors
     /// Those of [`Siblings::new`].
@@ -172,12 +175,13 @@ impl<A: Executed> Siblings<A> {
         Ok(Siblings { parts, why, buffer, buffers, residuals, arithmetic: PhantomData })
     }
 
-    /// The kernels chosen and their blockings, each with how many consecutive branches share it.
+    /// The chosen kernels and their blockings, each with the number of consecutive branches that share
+    /// them.
     pub fn kernels(&self) -> impl Iterator<Item = (&'static Kernel, Blocking, usize)> + '_ {
         self.parts.iter().map(|part| (part.kernel, part.blocking, part.outlets()))
     }
 
-    /// Parts that a run is cut into: at most the threads asked for.
+    /// The number of parts that a run is cut into. It is at most the number of threads asked for.
     pub fn threads(&self) -> usize {
         self.parts.iter().map(|part| part.tasks.len()).max().unwrap_or(1)
     }
@@ -204,10 +208,10 @@ impl<A: Executed> Siblings<A> {
         Ok(PackedWeights::new(first, packed.collect::<Result<_, Error>>()?))
     }
 
-    /// Computes every branch. `residuals` has one entry a branch, or none at all if no branch has
-    /// a residual; `outputs` has one buffer for each number that branches write to.
+    /// Computes every branch. `residuals` has an entry for each branch, or is empty if no branch has a
+    /// residual. `outputs` has as many buffers as the branches' numbers of buffers need.
     ///
-    /// Nothing is allocated once each thread that takes part has run a plan of this size.
+    /// A run allocates nothing once each thread that takes part has run a plan of this size.
     ///
     /// # Errors
     /// [`Error::WrongCount`] and those of [`Plan::run`](crate::Plan::run), before anything is
@@ -227,7 +231,8 @@ impl<A: Executed> Siblings<A> {
         expect_count("output buffers", outputs.len(), self.buffers)?;
         let none = Output { start: core::ptr::null_mut(), len: 0 };
         let mut buffers = [Buffers::<A> { output: none, residual: None }; MOST_OUTLETS];
-        // One pointer for each buffer, so that branches which share one share its provenance.
+        // Branches that write to one buffer use the same pointer to it, so that no pointer is
+        // invalidated by another.
         let mut starts = [none; MOST_OUTLETS];
         for (start, output) in starts.iter_mut().zip(outputs.iter_mut()) {
             *start = Output { start: output.as_mut_ptr(), len: output.len() };
@@ -253,9 +258,9 @@ impl<A: Executed> Siblings<A> {
                 let (own, others) = rest.split_at(part.outlets());
                 rest = others;
                 if task < part.tasks.len() {
-                    // SAFETY: every branch was checked, and the operands; the buffers are
-                    // borrowed for this call alone, and branches that share one were found to
-                    // write to different places when planned.
+                    // SAFETY: every branch and the operands were checked. The buffers are borrowed
+                    // for this call alone, and each task runs once. Planning checked that branches of
+                    // one buffer write to different places.
                     unsafe { part.task(task, weights, input, own)? };
                 }
             }
@@ -264,11 +269,11 @@ impl<A: Executed> Siblings<A> {
     }
 }
 
-/// Estimates that differ by less than this share are not told apart.
+/// One kernel for all branches is chosen only if its estimate is lower by at least this share.
 const CLEARLY: f64 = 0.03;
 
-/// Plans the branches under one kernel, or each by itself, whichever is asked for or estimated to
-/// be faster.
+/// Plans the branches with one kernel, or each by itself: as the options say, or whichever is estimated
+/// to be faster.
 fn parts<A: Executed>(
     wanted: &[Wanted],
     input: Option<View>,
@@ -285,8 +290,8 @@ fn parts<A: Executed>(
         .iter()
         .map(|branch| alone(branch, options))
         .collect::<Result<Vec<Bound>, Error>>()?;
-    // A branch that is not worth waking threads for is worth sharing out among those that the
-    // others have woken.
+    // A branch may be too small to be worth waking threads for it. But the other branches have woken
+    // threads anyway, so it is split among these.
     let most = apart.iter().map(|part| part.tasks.len()).max().unwrap_or(1);
     if most > 1 && options.split.is_none() {
         let shared =
@@ -309,7 +314,7 @@ fn expect_count(what: &'static str, given: usize, needed: usize) -> Result<(), E
     if given == needed { Ok(()) } else { Err(Error::WrongCount { what, given, needed }) }
 }
 
-/// Refuses a branch that reads another input than the first, or reads it otherwise.
+/// Refuses a branch that reads another input than the first branch, or reads it in another way.
 fn agree(branch: usize, first: &Layer, other: &Layer) -> Result<(), Error> {
     let differs = [
         ("batch", first.n != other.n),
@@ -326,7 +331,7 @@ fn agree(branch: usize, first: &Layer, other: &Layer) -> Result<(), Error> {
     }
 }
 
-/// Refuses branches of one buffer that write to one place, by marking the places of each.
+/// Refuses branches that write to the same place of a buffer.
 fn refuse_overlap(branches: &[Branch], buffer: &[usize]) -> Result<(), Error> {
     for (second, branch) in branches.iter().enumerate() {
         for first in 0..second {
@@ -338,7 +343,7 @@ fn refuse_overlap(branches: &[Branch], buffer: &[usize]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether two branches' outputs share a place.
+/// Whether the outputs of two branches of one buffer have a place in common.
 fn overlap(a: &Branch, b: &Branch) -> Result<bool, Error> {
     let ((a, a_sizes), (b, b_sizes)) = (output(a)?, output(b)?);
     let ends = (a.check("output", a_sizes)?, b.check("output", b_sizes)?);
@@ -346,7 +351,8 @@ fn overlap(a: &Branch, b: &Branch) -> Result<bool, Error> {
     if from >= to {
         return Ok(false);
     }
-    // The usual case: channels of one tensor, whose other axes don't reach from one to the other.
+    // The usual case is that of branches which write to different channels of one tensor. Then the
+    // numbers of the channels tell.
     let pitches = |v: &View| [v.channel, v.pixel, v.row, v.image];
     if pitches(&a) == pitches(&b) && a_sizes[0] == b_sizes[0] && a_sizes[2..] == b_sizes[2..] {
         let (low, high, low_channels, high_channels) = if a.offset <= b.offset {
@@ -359,7 +365,7 @@ fn overlap(a: &Branch, b: &Branch) -> Result<bool, Error> {
             let first = apart / low.channel;
             let sizes = [a_sizes[0], first.saturating_add(high_channels), a_sizes[2], a_sizes[3]];
             if low.check("output", sizes).is_ok() {
-                // One tensor that holds both without overlapping itself.
+                // A view of one tensor has the channels of both, and does not overlap itself.
                 return Ok(first < low_channels);
             }
         }
@@ -377,7 +383,7 @@ fn overlap(a: &Branch, b: &Branch) -> Result<bool, Error> {
         .any(|at| marked[(at - from) / 64] >> ((at - from) % 64) & 1 == 1))
 }
 
-/// A branch's view of its buffer, and the sizes of what it sees: images, channels, rows, columns.
+/// The view of a branch's output, and its sizes: images, channels, rows, columns.
 fn output(branch: &Branch) -> Result<(View, [usize; 4]), Error> {
     let layer = &branch.layer;
     let shape = layer.check()?;
@@ -386,7 +392,7 @@ fn output(branch: &Branch) -> Result<(View, [usize; 4]), Error> {
     Ok((branch.output.unwrap_or(dense), [layer.n, layer.k, rows, columns]))
 }
 
-/// Every place of a view.
+/// The places of all elements of a view.
 fn places(view: &View, [n, channels, rows, columns]: [usize; 4]) -> impl Iterator<Item = usize> {
     let v = *view;
     (0..n).flat_map(move |image| {

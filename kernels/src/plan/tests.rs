@@ -32,7 +32,7 @@ fn layers() -> Vec<Layer> {
     layers
 }
 
-/// The kinds of the tiles of every task, as the prices see them.
+/// The kinds of the tiles of every task, as they are listed for pricing.
 fn priced(plan: &Plan) -> HashMap<TileKind, usize> {
     let bound = &plan.bound;
     let (geometry, panels) = (&bound.geometry, &bound.panels);

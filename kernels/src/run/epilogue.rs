@@ -46,7 +46,7 @@ pub(crate) unsafe fn apply(isa: Isa, pass: &Pass<f32>) {
             type Output = ();
             #[inline(always)]
             fn call(self) {
-                // SAFETY: the contract of `apply`, whose only caller this is.
+                // SAFETY: by the contract of `apply`, which alone makes this call.
                 unsafe { by_activation::<N>(self.0) }
             }
         }

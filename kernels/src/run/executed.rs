@@ -25,10 +25,11 @@ pub(crate) trait Executed: Kernels + PacksLines {
     /// alone. Those of the residual, and of the slopes if the activation is PReLU, are readable.
     unsafe fn pass(isa: Isa, pass: &Pass<Self::Output>);
 
-    /// Copies rows of staged outputs to their places.
+    /// Copies rows of staged outputs to the output, adding the residual.
     ///
     /// # Safety
-    /// The CPU has the ISA; the elements named are readable and writable.
+    /// The CPU has the ISA. The staged outputs and the residuals are readable, and the destination is
+    /// writable, by this call alone.
     unsafe fn unstage(isa: Isa, staged: &Staged<Self::Output, Self::Finish>);
 
     /// An output whose window lies in the padding. `start` is the value that its chain starts from, and

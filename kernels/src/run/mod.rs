@@ -5,8 +5,8 @@
 //!   for each group of channels
 //!     pack those units that need it
 //!     for each weight panel of the task
-//!       for each unit of the block: one tile, and its epilogue if that is a pass of its own
-//!   if outputs were staged: copy them to their places, channel by channel in their final order
+//!       for each unit of the block: one tile, and a pass over it if the epilogue needs one
+//!   if outputs were staged: copy whole rows of them to the output, in the final order of channels
 //! ```
 //!
 //! A panel stays in the nearest cache while all units of the block are multiplied with it. The block
@@ -111,7 +111,7 @@ impl<A: Executed> Run<'_, A> {
     /// Runs one task.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] when this thread's scratch cannot be had.
+    /// [`Error::OutOfMemory`] when this thread's scratch cannot be allocated.
     ///
     /// # Safety
     /// The buffers have the lengths of `shape`. `packed` was packed for this layer and kernel. The CPU
