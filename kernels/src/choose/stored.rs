@@ -36,11 +36,11 @@ const BOUNDS: &[(&str, f64, f64, usize)] = &[
     ("zen4 random 1 thread(s) avx512", 1.024, 1.38, 5),
     ("zen4 catalog 1 thread(s) avx2", 1.015, 1.15, 1),
     ("zen4 random 1 thread(s) avx2", 1.035, 1.54, 20),
-    ("zen4 catalog 2 thread(s) avx512", 1.055, 1.5, 27),
-    ("zen4 random 2 thread(s) avx512", 1.075, 1.5, 10),
+    ("zen4 catalog 2 thread(s) avx512", 1.057, 1.5, 29),
+    ("zen4 random 2 thread(s) avx512", 1.077, 1.5, 12),
     ("zen5 catalog 1 thread(s) avx512", 1.010, 1.3, 3),
     ("zen5 random 1 thread(s) avx512", 1.016, 1.5, 2),
-    ("zen5 catalog 2 thread(s) avx512", 1.033, 1.5, 8),
+    ("zen5 catalog 2 thread(s) avx512", 1.035, 1.5, 10),
     ("zen5 random 2 thread(s) avx512", 1.033, 1.5, 6),
 ];
 
