@@ -2,7 +2,7 @@
 //!
 //! A command is a file with its `Args`, its `run` and the shared options that it takes, a variant of
 //! [`Command`], and a line in each of its two functions. What commands share are files of their own,
-//! which import no command. This room imports the library `pointwise_harness` and itself.
+//! which import no command. This room may import the library `pointwise_harness` and itself.
 
 mod bench;
 mod bench_pass;

@@ -3,7 +3,6 @@
 use super::environment::{self, Fact};
 use super::error::ReportError;
 use super::figure::drawing::{Figure, style};
-use super::figure::heat_map::heat_map;
 use super::figure::line_chart::line_chart;
 use super::figure::palette::{MODES, Palette};
 use super::losses::{Losses, Versus, losses, versus};
@@ -119,12 +118,10 @@ struct Page<'r> {
     networks: Vec<NetworkFigures>,
     rooflines: Vec<Shown>,
     sweeps: Vec<Shown>,
-    passes: Option<Shown>,
     pass_rows: Vec<passes::PassRow>,
     together: Vec<passes::SiblingsRow>,
     histories: Vec<PastFigures>,
     picks: Vec<Picks>,
-    heat: Vec<Shown>,
     machine: Vec<Fact>,
     build: Vec<Fact>,
     limits: Vec<[String; 3]>,
@@ -171,13 +168,11 @@ fn page(report: &Report) -> Result<String, ReportError> {
         sections: grids.iter().map(|grid| section(grid, &palette)).collect(),
         networks: networks(&grids, &palette),
         rooflines: roof::figures(report, &grids).into_iter().map(Shown::from).collect(),
-        passes: passes::figure(&report.records).map(Shown::from),
         pass_rows: passes::rows(&report.records),
         together: passes::together(&report.records),
         sweeps: grids.iter().flat_map(curves).map(|c| line_chart(&c).into()).collect(),
         histories: histories(report, &grids, &palette),
         picks: grids.iter().filter_map(|grid| picks::picks(grid, &report.known)).collect(),
-        heat: grids.iter().filter_map(picks::heat).map(|map| heat_map(&map).into()).collect(),
         machine: last.map(environment::machine).unwrap_or_default(),
         build: last.map(environment::build).unwrap_or_default(),
         limits: limits(report, &grids),
