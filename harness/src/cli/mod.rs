@@ -177,7 +177,7 @@ pub(crate) fn main() -> ExitCode {
     interrupt::outlive_file_limits();
     let mut output = Output::new(cli.options.json);
     let result = run(cli, &mut output);
-    let result = result.and_then(|outcome| match output.finish() {
+    let result = result.and_then(|outcome| match output.flush() {
         // A reader that closed the pipe does not change the outcome.
         Ok(()) | Err(Failure::ClosedPipe) => Ok(outcome),
         Err(failure) => Err(failure),

@@ -3,8 +3,8 @@
 //! This room may import `rank`, `record`, `history`, `pass`, `pick`, `machine`, `text`, `timing`, and of
 //! `contender` a name.
 
-mod environment;
 mod error;
+mod facts;
 pub mod figure;
 mod history;
 mod layers;
