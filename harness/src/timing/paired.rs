@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn outliers_and_bursts_do_not_make_a_difference_of_none() {
-        // One pair in five is disturbed by up to half its time, in runs of the same side's luck.
+        // One pair in five is disturbed by up to half its time, on either side.
         let mut rng = StdRng::seed_from_u64(7);
         let mut wrong = 0;
         for _ in 0..400 {
