@@ -127,9 +127,9 @@ pub struct Comparison {
     pub only: [usize; 2],
 }
 
-type Key = (Setting, String, String, String, String);
+type RowKey = (Setting, String, String, String, String);
 
-fn key(record: &Record) -> Key {
+fn key(record: &Record) -> RowKey {
     let (network, layer) = (record.network.clone(), record.layer.clone());
     (Setting::of(record), network, layer, record.sizes_text(), record.contender.clone())
 }
@@ -146,7 +146,7 @@ fn standard_error(record: &Record) -> f64 {
 /// Compares `b` with `a`. A change below `floor`, a share of the time, never gets a word.
 pub fn compare(a: &[Record], b: &[Record], floor: f64, known: &Known) -> Comparison {
     // Of two rows of the same case the later counts.
-    let later: HashMap<Key, &Record> = b.iter().map(|record| (key(record), record)).collect();
+    let later: HashMap<RowKey, &Record> = b.iter().map(|record| (key(record), record)).collect();
     let mut seen = HashSet::new();
     let mut pairs: Vec<(&Record, &Record)> = Vec::new();
     for record in a.iter().rev().filter(|record| seen.insert(key(record))) {

@@ -92,7 +92,7 @@ struct Metric {
 
 /// One result of github-action-benchmark.
 #[derive(Serialize)]
-struct Entry {
+struct ActionEntry {
     name: String,
     unit: &'static str,
     value: f64,
@@ -124,7 +124,7 @@ fn bencher(records: &[Record]) -> Result<String, ExportError> {
 }
 
 fn github_action(records: &[Record]) -> Result<String, ExportError> {
-    let entry = |record: &Record| Entry {
+    let entry = |record: &Record| ActionEntry {
         name: benchmark_name(record),
         unit: "ns",
         value: record.ns_median,
@@ -138,7 +138,7 @@ fn github_action(records: &[Record]) -> Result<String, ExportError> {
             record.kernel
         ),
     };
-    let entries: Vec<Entry> = records.iter().map(entry).collect();
+    let entries: Vec<ActionEntry> = records.iter().map(entry).collect();
     Ok(serde_json::to_string_pretty(&entries)? + "\n")
 }
 

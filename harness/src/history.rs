@@ -61,7 +61,7 @@ impl Course {
 }
 
 /// The indices of the runs in the order of time. Runs without a time come first.
-pub fn order(runs: &[DatedRun<'_>]) -> Vec<usize> {
+pub fn by_time(runs: &[DatedRun<'_>]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_key(|at| runs[*at].started);
     order
@@ -70,7 +70,7 @@ pub fn order(runs: &[DatedRun<'_>]) -> Vec<usize> {
 /// The courses of all contenders on the problems that at least two of `runs` have, in the order of the
 /// last run. Our kernels by themselves are left out.
 pub fn courses(runs: &[DatedRun<'_>], known: &Known) -> Vec<Course> {
-    let order = order(runs);
+    let order = by_time(runs);
     let mut courses: Vec<Course> = Vec::new();
     let mut of_key: HashMap<_, usize> = HashMap::new();
     // From the last run backwards, because the last run gives the order.
@@ -149,7 +149,7 @@ mod tests {
             DatedRun { started: "2026-05-02T00:00:00Z", commit: "b", records: &new },
             DatedRun { started: "2026-05-01T00:00:00Z", commit: "a", records: &old },
         ];
-        assert_eq!(order(&runs), [1, 0]);
+        assert_eq!(by_time(&runs), [1, 0]);
         let courses = courses(&runs, &Known::default());
         // A layer that one run alone has makes no course.
         assert_eq!(courses.len(), 1);

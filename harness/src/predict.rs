@@ -17,7 +17,7 @@ pub struct Predictions {
     /// The tools that made it.
     pub generated_by: GeneratedBy,
     /// Published facts about each CPU, by the name that `loops` uses.
-    pub cpus: BTreeMap<String, Facts>,
+    pub cpus: BTreeMap<String, CpuFacts>,
     /// The inner loops.
     pub loops: Vec<Loop>,
 }
@@ -37,7 +37,7 @@ pub struct GeneratedBy {
 
 /// Published facts about a CPU.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Facts {
+pub struct CpuFacts {
     /// Its name in [`Cpu::names`].
     pub cpu: String,
     /// Vector multiply-adds per cycle, by ISA.

@@ -78,6 +78,20 @@ fn steady_builds_are_judged_by_their_times() {
 }
 
 #[test]
+fn the_processes_that_measure_get_the_settings_of_the_gate() {
+    let here = tempfile::tempdir().expect("a folder");
+    let told = here.path().join("told");
+    let tell = format!("#!/bin/sh\necho \"$*\" >> '{}'\nexit 1\n", told.display());
+    fs::write(here.path().join("base"), tell).expect("written");
+    fs::set_permissions(here.path().join("base"), fs::Permissions::from_mode(0o755)).expect("set");
+    let settings = ["--threads", "2", "--isa", "scalar", "--peers", "my peers"];
+    assert_eq!(gate(here.path(), "base", "base", &settings).status.code(), Some(2));
+    let told = fs::read_to_string(told).expect("it was started");
+    let first = told.lines().next().expect("a line");
+    assert_eq!(first, "gate-worker --threads 2 --isa scalar --peers my peers");
+}
+
+#[test]
 fn what_the_budget_leaves_open_is_inconclusive() {
     let here = tempfile::tempdir().expect("a folder");
     steady(here.path(), "base", 1000);

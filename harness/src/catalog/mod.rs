@@ -4,7 +4,7 @@
 //! [`networks`]. The header of a file says where its sizes come from and holds the published figures
 //! that the tests check. [`parse`] and [`load`] read a user's own file of the same form.
 //!
-//! This room imports `text`.
+//! This room may import `text`.
 
 mod entry;
 mod filter;

@@ -47,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH", required_unless_present = "base_ref")]
     base: Option<PathBuf>,
 
-    /// Build the base from this commit of the repository at hand
+    /// Build the base from this commit of the current repository
     #[arg(long, value_name = "REF", conflicts_with = "base")]
     base_ref: Option<String>,
 
@@ -55,11 +55,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     new: Option<PathBuf>,
 
-    /// Build what is judged from this commit of the repository at hand
+    /// Build the program that is judged from this commit of the current repository
     #[arg(long, value_name = "REF", conflicts_with = "new")]
     new_ref: Option<String>,
 
-    /// End after so long; what is not settled by then is inconclusive. Builds come on top
+    /// End after this time; cases not settled by then are inconclusive. Building does not count
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = values::seconds)]
     budget: Duration,
 
@@ -71,7 +71,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = values::percent)]
     resolve: f64,
 
-    /// Call no change that is smaller than so many times the control's noise
+    /// Call no change that is smaller than this times the noise of the control
     #[arg(long, value_name = "FACTOR", default_value = "1.5", value_parser = values::factor)]
     noise_factor: f64,
 

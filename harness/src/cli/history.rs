@@ -5,7 +5,7 @@ use super::files::{self, RecordFile};
 use super::options::{self, Options};
 use super::output::{Output, note};
 use super::table::{Side, Table};
-use pointwise_harness::history::{Course, DatedRun, courses, order};
+use pointwise_harness::history::{Course, DatedRun, by_time, courses};
 use pointwise_harness::machine::Cpu;
 use pointwise_harness::record::environment;
 use pointwise_harness::text::numbers::time;
@@ -148,7 +148,7 @@ fn show(runs: &[RecordFile], options: &Options, output: &mut Output) -> Result<(
         return courses.iter().try_for_each(|course| output.row(course));
     }
     let mut table = Table::default().text("run").text("commit").text("grade").figure("rows");
-    for at in order(&moments) {
+    for at in by_time(&moments) {
         let (started, commit, grade) = told[at].clone();
         table.row([started, commit, grade, runs[at].records.len().to_string()]);
     }

@@ -29,7 +29,7 @@ pub(super) fn print(results: &Results, setup: bool, output: &mut Output) -> Resu
         table = table.figure("plan").figure("pack");
     }
     for case in results.rows.chunk_by(|a, b| a.case == b.case) {
-        let ours = of(case, OURS).map(|row| row.record.ns_median);
+        let ours = row_of(case, OURS).map(|row| row.record.ns_median);
         let mut seen = BTreeSet::new();
         // A problem that several networks share has a record for each of them, of which one is shown.
         for row in case.iter().filter(|row| seen.insert(row.subject.contender.as_str())) {
@@ -63,7 +63,7 @@ pub(super) fn print(results: &Results, setup: bool, output: &mut Output) -> Resu
 }
 
 /// The row of one contender.
-fn of<'m>(case: &'m [Measured], contender: &str) -> Option<&'m Measured> {
+fn row_of<'m>(case: &'m [Measured], contender: &str) -> Option<&'m Measured> {
     case.iter().find(|row| row.subject.contender == contender)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A command is a file with its `Args`, its `run` and the shared options that it takes, a variant of
 //! [`Command`], and a line in each of its two functions. What commands share are files of their own,
-//! which import no command. This room imports the library `pointwise_harness` and itself.
+//! which import no command. This room may import the library `pointwise_harness` and itself.
 
 mod bench;
 mod bench_pass;
@@ -181,7 +181,7 @@ pub(crate) fn main() -> ExitCode {
     interrupt::outlive_file_limits();
     let mut output = Output::new(cli.options.json);
     let result = run(cli, &mut output);
-    let result = result.and_then(|outcome| match output.finish() {
+    let result = result.and_then(|outcome| match output.flush() {
         // A reader that closed the pipe does not change the outcome.
         Ok(()) | Err(Failure::ClosedPipe) => Ok(outcome),
         Err(failure) => Err(failure),

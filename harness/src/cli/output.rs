@@ -49,7 +49,7 @@ impl Output {
     }
 
     /// Writes what is buffered, so that a full disk behind a redirection is noticed.
-    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+    pub(crate) fn flush(mut self) -> Result<(), Failure> {
         self.stdout.flush().map_err(failure)
     }
 }

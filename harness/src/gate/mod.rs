@@ -12,7 +12,7 @@
 //! signed-rank test. All cases and all looks share one error probability. A case is settled as soon
 //! as a look settles it.
 //!
-//! This room imports `contender`, `data`, `verify`, `machine` and `timing`.
+//! This room may import `contender`, `data`, `verify`, `machine` and `timing`.
 
 mod case;
 mod judge;

@@ -189,7 +189,7 @@ pub fn run(
         first_done = true;
     }
     progress.end();
-    report.rows = states.into_iter().filter_map(|c| c.finish(cases.len(), settings)).collect();
+    report.rows = states.into_iter().filter_map(|c| c.into_row(cases.len(), settings)).collect();
     report.seconds = start.elapsed().as_secs_f64();
     let judged = !(report.rows.is_empty() && report.wrong.is_empty() && report.lost.is_empty());
     if !judged && !progress.stopped() {
@@ -238,7 +238,7 @@ impl<'c> CaseState<'c> {
     }
 
     /// The result. A case that is not settled is judged for the last time.
-    fn finish(self, cases: usize, settings: &GateSettings) -> Option<GateRow> {
+    fn into_row(self, cases: usize, settings: &GateSettings) -> Option<GateRow> {
         let judgement = match self.settled {
             true => self.judgement,
             false => judge(&self.changes, &self.control, cases, &settings.limits),

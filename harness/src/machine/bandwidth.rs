@@ -26,13 +26,13 @@ pub struct Bandwidth {
 
 /// One level to be measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe {
+pub(super) struct Probe {
     /// `L1`, `L2`, `L3` or `memory`.
-    pub level: String,
+    level: String,
     /// As [`Bandwidth::capacity`].
-    pub capacity: Option<u64>,
+    pub(super) capacity: Option<u64>,
     /// Bytes that each thread goes over.
-    pub bytes_per_thread: usize,
+    bytes_per_thread: usize,
 }
 
 /// The least time that a run should take, ns.
@@ -48,7 +48,7 @@ const MOST: u64 = 1 << 30;
 ///
 /// Of each cache half is gone over, which leaves room for code and for other processes. For memory
 /// it is four times the last-level cache.
-pub fn probes(caches: &[CacheLevel], threads: usize) -> Vec<Probe> {
+pub(super) fn probes(caches: &[CacheLevel], threads: usize) -> Vec<Probe> {
     let threads = threads.max(1) as u64;
     let mut levels: Vec<(u8, u64, usize)> = caches
         .iter()
@@ -87,7 +87,7 @@ fn round(bytes: u64) -> usize {
 }
 
 /// The bandwidth of one level, the best of `repeats` runs on all threads of `pool` at once.
-pub fn bandwidth(probe: &Probe, pool: &rayon::ThreadPool, repeats: usize) -> Bandwidth {
+pub(super) fn bandwidth(probe: &Probe, pool: &rayon::ThreadPool, repeats: usize) -> Bandwidth {
     let threads = pool.current_num_threads();
     let bytes = probe.bytes_per_thread;
     let read = best(

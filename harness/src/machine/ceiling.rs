@@ -31,7 +31,11 @@ const RUN_NS: f64 = 300e3;
 ///
 /// It is the best of `repeats` short runs rather than their median, because a ceiling is what the
 /// machine can do when nothing disturbs it.
-pub fn fma_ceiling(isa: Isa, pool: &rayon::ThreadPool, repeats: usize) -> Option<FmaCeiling> {
+pub(super) fn fma_ceiling(
+    isa: Isa,
+    pool: &rayon::ThreadPool,
+    repeats: usize,
+) -> Option<FmaCeiling> {
     if !isa.is_available() {
         return None;
     }

@@ -30,7 +30,7 @@ const SHARED: f64 = 1.5;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Tells when a sample on several threads has to be taken again.
-pub trait SharedCores: Send {
+pub(crate) trait SharedCores: Send {
     /// Whether threads of the current rayon pool shared a core.
     ///
     /// A yes means that it has waited until no two of them do. Where waiting is in vain the answer
@@ -39,7 +39,7 @@ pub trait SharedCores: Send {
 }
 
 /// Finds shared cores by timing multiply-adds.
-pub struct CoreProbe {
+pub(crate) struct CoreProbe {
     isa: Isa,
     rounds: u64,
     /// Their shortest time so far, ns.
@@ -51,7 +51,7 @@ pub struct CoreProbe {
 
 impl CoreProbe {
     /// Times the multiply-adds on this thread alone.
-    pub fn new() -> CoreProbe {
+    pub(crate) fn new() -> CoreProbe {
         let clock = Monotonic::new();
         let isa = Isa::ALL.into_iter().rfind(|isa| isa.is_available()).unwrap_or(Isa::Scalar);
         let best = |rounds| {
@@ -74,12 +74,6 @@ impl CoreProbe {
         let Some(best) = stats::min(&times) else { return false };
         self.fastest = self.fastest.min(best);
         best > SHARED * self.fastest
-    }
-}
-
-impl Default for CoreProbe {
-    fn default() -> Self {
-        CoreProbe::new()
     }
 }
 

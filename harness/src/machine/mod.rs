@@ -1,6 +1,6 @@
 //! The machine: what it is, what it can do at best, and how far its figures can be trusted.
 //!
-//! This room imports `timing`. It knows nothing of layers and contenders.
+//! This room may import `timing`. It knows nothing of layers and contenders.
 
 mod bandwidth;
 mod build;
@@ -17,12 +17,12 @@ mod microarchitecture;
 mod noise;
 mod timer;
 
-pub use bandwidth::{Bandwidth, Probe, bandwidth, probes};
+pub use bandwidth::Bandwidth;
 pub use build::Build;
 pub use cache::{CacheKind, CacheLevel};
-pub use ceiling::{FmaCeiling, chains, fma_ceiling, multiply_add};
+pub use ceiling::{FmaCeiling, chains, multiply_add};
 pub use ceilings::{Ceilings, Effort};
-pub use core_probe::{CoreProbe, SharedCores};
+pub(crate) use core_probe::{CoreProbe, SharedCores};
 pub use cpu::{Cpu, Host};
 pub use grade::{Finding, Grade, Trust};
 pub use noise::{Monitor, Noise};

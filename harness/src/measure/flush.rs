@@ -3,7 +3,7 @@
 use crate::machine::CacheLevel;
 
 /// Empties the caches as far as it can.
-pub trait Evict: Send {
+pub(super) trait Evict: Send {
     /// Empties them on every thread of the current rayon pool. This is never timed.
     fn evict(&mut self);
 }
@@ -13,7 +13,7 @@ pub trait Evict: Send {
 ///
 /// It reads rather than writes, because written lines would be stored during the timed run.
 #[derive(Debug)]
-pub struct Flush {
+pub(super) struct Flush {
     /// One per thread.
     buffers: Vec<Vec<u64>>,
 }
@@ -21,7 +21,7 @@ pub struct Flush {
 impl Flush {
     /// Buffers for twice the last-level cache of `caches` in all, and for each thread four times the
     /// largest of the nearer caches. Without known caches they have 64 MiB in all.
-    pub fn new(caches: &[CacheLevel], threads: usize) -> Self {
+    pub(super) fn new(caches: &[CacheLevel], threads: usize) -> Self {
         let bytes = flush_bytes(caches, threads.max(1));
         let words = bytes.div_ceil(size_of::<u64>());
         // The words are ones: pages of zeros might all be the same physical page.

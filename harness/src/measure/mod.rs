@@ -22,7 +22,7 @@
 //! # Ok::<(), pool::PoolError>(())
 //! ```
 //!
-//! This room imports `timing`, `machine`, `text`, and of `contender` the interface of what is timed.
+//! This room may import `timing`, `machine`, `text`, and of `contender` the interface of what is timed.
 
 mod ceiling_probe;
 mod flush;
@@ -31,6 +31,5 @@ mod session;
 mod settings;
 
 pub use ceiling_probe::measure_under_ceiling;
-pub use flush::{Evict, Flush};
 pub use session::Session;
 pub use settings::{Cache, Settings};

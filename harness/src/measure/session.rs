@@ -62,7 +62,7 @@ impl Session {
     }
 
     /// A session with another clock and another way to flush the caches.
-    pub fn with(settings: Settings, clock: Box<dyn Clock>, evict: Option<Box<dyn Evict>>) -> Self {
+    fn with(settings: Settings, clock: Box<dyn Clock>, evict: Option<Box<dyn Evict>>) -> Self {
         let overhead = overhead(&*clock);
         let rng = StdRng::seed_from_u64(settings.seed);
         Session { settings, clock, evict, cores: None, overhead, repeated: 0, rng }

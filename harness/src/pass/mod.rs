@@ -4,7 +4,7 @@
 //! Layers that read one input read the same memory. A contender that can compute them together does
 //! so. The network's layers between them (3×3, pooling) are not run.
 //!
-//! This room imports `catalog`, `contender`, `data` and `verify`.
+//! This room may import `catalog`, `contender`, `data` and `verify`.
 
 mod network;
 mod order;

@@ -226,7 +226,7 @@ impl<'a> Grid<'a> {
 }
 
 /// The place of a column: by kind, and peers in the order of [`PEERS`].
-fn order(column: &GridColumn) -> (Role, usize) {
+fn place_of(column: &GridColumn) -> (Role, usize) {
     let known = PEERS.iter().position(|name| *name == column.contender);
     (column.role, known.unwrap_or(PEERS.len()))
 }
@@ -283,7 +283,7 @@ pub fn grids<'a>(records: &'a [Record], known: &Known) -> Vec<Grid<'a>> {
         }
     }
     for grid in &mut grids {
-        grid.columns.sort_by(|a, b| (order(a), &a.contender).cmp(&(order(b), &b.contender)));
+        grid.columns.sort_by(|a, b| (place_of(a), &a.contender).cmp(&(place_of(b), &b.contender)));
     }
     grids.sort_by_key(|grid| {
         let Setting { dtype, layout, threads, cache } = grid.setting.clone();

@@ -1,7 +1,7 @@
 //! Ranking contenders: geometric means, weighted network times, and wins.
 //!
 //! [`grids`] arranges records for comparison, and [`rank`] ranks the contenders of each grid. This
-//! room imports `record`, `catalog`, `pass`, `timing`, `text`, and of `contender` a name.
+//! room may import `record`, `catalog`, `pass`, `timing`, `text`, and of `contender` a name.
 
 mod grid;
 mod ranking;

@@ -1,6 +1,6 @@
 //! Records: one measured row each, the files of them, and the environment that lies beside a file.
 //!
-//! This room imports `measure`, `machine`, `timing`, `text` and `whole_file`.
+//! This room may import `measure`, `machine`, `timing`, `text` and `whole_file`.
 
 pub mod environment;
 mod error;

@@ -1,10 +1,10 @@
 //! Records as one page that needs no network, and as figures for other documents.
 //!
-//! This room imports `rank`, `record`, `history`, `pass`, `pick`, `text`, `timing`, and of `contender`
-//! a name.
+//! This room may import `rank`, `record`, `history`, `pass`, `pick`, `machine`, `text`, `timing`, and of
+//! `contender` a name.
 
-mod environment;
 mod error;
+mod facts;
 pub mod figure;
 mod history;
 mod layers;

@@ -1,9 +1,8 @@
 //! The page: the data of its template.
 
-use super::environment::{self, Fact};
 use super::error::ReportError;
+use super::facts::{self, Fact};
 use super::figure::drawing::{Figure, style};
-use super::figure::heat_map::heat_map;
 use super::figure::line_chart::line_chart;
 use super::figure::palette::{MODES, Palette};
 use super::losses::{Losses, Versus, losses, versus};
@@ -119,12 +118,10 @@ struct Page<'r> {
     networks: Vec<NetworkFigures>,
     rooflines: Vec<Shown>,
     sweeps: Vec<Shown>,
-    passes: Option<Shown>,
     pass_rows: Vec<passes::PassRow>,
     together: Vec<passes::SiblingsRow>,
     histories: Vec<PastFigures>,
     picks: Vec<Picks>,
-    heat: Vec<Shown>,
     machine: Vec<Fact>,
     build: Vec<Fact>,
     limits: Vec<[String; 3]>,
@@ -158,7 +155,7 @@ fn page(report: &Report) -> Result<String, ReportError> {
         page_css: template::fill("page.css", include_str!("../../templates/page.css"), &MODES)?,
         figure_css: style(),
         script: include_str!("../../templates/page.js"),
-        cpu: last.and_then(environment::cpu),
+        cpu: last.and_then(facts::cpu),
         commit: last.map(|e| e.build.short_commit()),
         started: last.map(|e| e.started.clone()),
         grade: last.map(|e| e.trust.grade),
@@ -171,18 +168,16 @@ fn page(report: &Report) -> Result<String, ReportError> {
         sections: grids.iter().map(|grid| section(grid, &palette)).collect(),
         networks: networks(&grids, &palette),
         rooflines: roof::figures(report, &grids).into_iter().map(Shown::from).collect(),
-        passes: passes::figure(&report.records).map(Shown::from),
         pass_rows: passes::rows(&report.records),
         together: passes::together(&report.records),
         sweeps: grids.iter().flat_map(curves).map(|c| line_chart(&c).into()).collect(),
         histories: histories(report, &grids, &palette),
         picks: grids.iter().filter_map(|grid| picks::picks(grid, &report.known)).collect(),
-        heat: grids.iter().filter_map(picks::heat).map(|map| heat_map(&map).into()).collect(),
-        machine: last.map(environment::machine).unwrap_or_default(),
-        build: last.map(environment::build).unwrap_or_default(),
+        machine: last.map(facts::machine).unwrap_or_default(),
+        build: last.map(facts::build).unwrap_or_default(),
         limits: limits(report, &grids),
         findings: last.map(|e| e.trust.findings.clone()).unwrap_or_default(),
-        settings: last.map(environment::settings).unwrap_or_default(),
+        settings: last.map(facts::settings).unwrap_or_default(),
         sources: report.runs.iter().map(source).collect(),
         samples: samples(report),
         lines: lines(&grids, &palette, report),
@@ -257,7 +252,7 @@ fn limits(report: &Report, grids: &[Grid<'_>]) -> Vec<[String; 3]> {
     let mut threads: Vec<usize> = grids.iter().map(|grid| grid.setting.threads).collect();
     threads.sort_unstable();
     threads.dedup();
-    let of = |threads: usize| Some(environment::limits(report.environment_of(threads)?, threads));
+    let of = |threads: usize| Some(facts::limits(report.environment_of(threads)?, threads));
     threads.into_iter().filter_map(of).flatten().collect()
 }
 

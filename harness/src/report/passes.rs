@@ -1,16 +1,12 @@
 //! Passes through whole networks, and layers that read one input.
 
-use super::figure::bars::{Bar, Columns, Group};
-use super::figure::drawing::Figure;
 use super::figure::palette::Palette;
 use super::layers::shape;
 use crate::contender::SIBLINGS;
 use crate::pass::is_group;
 use crate::rank::{GridColumn, OURS, Role};
 use crate::record::{PASS, Record};
-use crate::text::numbers::{digits, percent, time};
 use serde::Serialize;
-use std::fmt::Write;
 
 /// The pass of one contender.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -138,60 +134,6 @@ pub(super) fn together(records: &[Record]) -> Vec<SiblingsRow> {
         .collect()
 }
 
-/// The shares of the ceiling over whole passes: a group of bars for each network and setting.
-pub(super) fn figure(records: &[Record]) -> Option<Figure> {
-    let passes = passes(records);
-    let first = passes.first()?;
-    let (palette, columns) = palette(&passes);
-    let mut groups: Vec<((PassKey<'_>, [usize; 2]), Group)> = Vec::new();
-    for record in &passes {
-        let key = case(record);
-        let at = groups.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
-            let group = Group {
-                label: setting(record),
-                name: String::new(),
-                section: record.network.clone(),
-                tooltip: format!("{}: {}", record.network, setting(record)),
-                bars: vec![None; columns.len()],
-                ..Group::default()
-            };
-            groups.push((key, group));
-            groups.len() - 1
-        });
-        let share = |ns: f64| record.fraction_of_ceiling * record.ns_median / ns.max(1e-9);
-        let group = &mut groups[at].1;
-        let column = columns.iter().position(|column| column.contender == record.contender);
-        if let Some(bar) = column.and_then(|column| group.bars.get_mut(column)) {
-            *bar = Some(Bar {
-                share: record.fraction_of_ceiling,
-                low: share(record.ns_median + record.ns_mad),
-                high: share((record.ns_median - record.ns_mad).max(record.ns_min)),
-            });
-        }
-        let _ = write!(
-            group.tooltip,
-            "\n{}: {}, {} GFLOP/s, {} of the ceiling",
-            record.contender,
-            time(record.ns_median),
-            digits(record.gflops),
-            percent(record.fraction_of_ceiling)
-        );
-    }
-    // Sorted by network first, because the settings of one network are compared.
-    groups.sort_by_key(|((_, [n, threads]), group)| (group.section.clone(), *n, *threads));
-    let sentences: Vec<String> =
-        groups.iter().map(|(_, g)| g.tooltip.replace('\n', "; ")).collect();
-    let columns = Columns {
-        name: "passes".to_owned(),
-        title: "All 1×1 layers of a network in order: share of the measured FMA ceiling".to_owned(),
-        description: sentences.join(". "),
-        ceiling: first.ceiling_gflops,
-        keys: columns.iter().map(|column| palette.key(column)).collect(),
-        groups: groups.into_iter().map(|(_, group)| group).collect(),
-    };
-    Some(columns.bars())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,9 +174,6 @@ mod tests {
                 ("googlenet", OURS, Some(1.0))
             ]
         );
-        let svg = figure(&records).unwrap().standalone();
-        assert!(svg.contains("googlenet") && svg.contains("resnet50"), "{svg}");
-        assert!(figure(&[example()]).is_none());
     }
 
     #[test]

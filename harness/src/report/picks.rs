@@ -1,10 +1,9 @@
 //! Our kernels compared: the fastest on each layer, and the cost of the plan's choice.
 
-use super::figure::heat_map::HeatMap;
 use super::layers::{long_name, shape};
 use super::repeat::repeat;
 use crate::pick::filled;
-use crate::rank::{Grid, GridRow, Known, OURS, Role};
+use crate::rank::{Grid, Known, OURS, Role};
 use crate::record::Record;
 use crate::timing::stats::geometric_mean;
 use serde::Serialize;
@@ -84,43 +83,4 @@ fn why(record: &Record, pick: &str, best: &str) -> Option<String> {
         Some(format!("{:.0}% of the lanes in {} tiles", lanes * 100.0, tiles * record.groups))
     };
     Some(format!("{} against {}", of(pick)?, of(best)?))
-}
-
-/// The speed of every kernel on every different layer as a share of the best kernel's, with the plan's
-/// choice marked. `None` when fewer than two kernels were timed by themselves.
-pub(super) fn heat(grid: &Grid<'_>) -> Option<HeatMap> {
-    let kernels: Vec<&str> =
-        grid.columns_of(|role| role == Role::Kernel).map(|c| c.contender.as_str()).collect();
-    if kernels.len() < 2 {
-        return None;
-    }
-    let rows: Vec<(&GridRow<'_>, f64)> = grid
-        .problems()
-        .filter_map(|row| Some((row, row.best(|role| role == Role::Kernel)?.ns_median)))
-        .collect();
-    let picked = rows.iter().enumerate().filter_map(|(at, (row, _))| {
-        let kernel = &row.get(OURS)?.kernel;
-        Some((at, kernels.iter().position(|name| name == kernel)?))
-    });
-    Some(HeatMap {
-        name: format!("kernels-{}", grid.setting.slug()),
-        title: format!("Our kernels on each layer, {}", grid.setting),
-        description: format!(
-            "Speed of {} kernels on {} layers, as a share of the fastest kernel's on that layer.",
-            kernels.len(),
-            rows.len()
-        ),
-        rows: rows.iter().map(|(row, _)| shape(row.layer)).collect(),
-        columns: kernels.iter().map(|name| (*name).to_owned()).collect(),
-        cells: rows
-            .iter()
-            .map(|(row, best)| {
-                kernels.iter().map(|name| row.get(name).map(|r| best / r.ns_median)).collect()
-            })
-            .collect(),
-        marked: picked.collect(),
-        mark_label: "the plan's choice".to_owned(),
-        range: (0.5, 1.0),
-        value_label: "speed ÷ the best kernel's".to_owned(),
-    })
 }

@@ -1,6 +1,6 @@
 //! Rooflines: the layers of the plan's choice under the measured limits.
 
-use super::environment::{bandwidths, ceilings};
+use super::facts::{bandwidths, ceilings};
 use super::figure::canvas::Marker;
 use super::figure::drawing::Figure;
 use super::figure::palette::Key;

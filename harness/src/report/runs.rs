@@ -1,7 +1,7 @@
 //! Runs on one CPU, and what all parts of a report need of them.
 
-use super::environment::{ceilings, cpu};
 use super::error::ReportError;
+use super::facts::{ceilings, cpu};
 use super::figure::palette::Palette;
 use crate::rank::{Grid, Known, grids};
 use crate::record::Record;

@@ -1,7 +1,7 @@
 //! Figures for other documents, each a file of its own.
 
 use super::figure::drawing::Figure;
-use super::{environment, layers, roof, runs::Report};
+use super::{facts, layers, roof, runs::Report};
 
 impl Report {
     /// The figures: `speed_nhwc`, `speed_nchw` and `roofline`, as far as the records have them. Of
@@ -9,7 +9,7 @@ impl Report {
     pub fn figures(&self) -> Vec<Figure> {
         let grids = self.grids();
         let palette = Report::palette(&grids);
-        let cpu = self.environments().next().and_then(environment::cpu);
+        let cpu = self.environments().next().and_then(facts::cpu);
         let mut figures: Vec<Figure> = Vec::new();
         for grid in &grids {
             if let Some(overview) = layers::overview(grid, &palette)

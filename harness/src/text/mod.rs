@@ -1,6 +1,6 @@
 //! How the program writes numbers with their units, and text of others on one line.
 //!
-//! This room imports nothing of the crate.
+//! This room may import nothing of the crate.
 
 pub mod numbers;
 pub mod one_line;

@@ -1,7 +1,7 @@
 //! What every measurement rests on: the clock, statistics of samples, pools of threads, the CPUs
 //! that threads run on, and how a measurement reports its progress.
 //!
-//! This room imports nothing of the crate.
+//! This room may import nothing of the crate.
 
 pub mod affinity;
 pub mod clock;

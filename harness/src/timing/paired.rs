@@ -53,7 +53,7 @@ pub fn estimate(differences: &[f64], alpha: f64) -> Option<Estimate> {
     means.sort_unstable_by(f64::total_cmp);
     let centre = stats::median(&means)?;
     let pairs = differences.len();
-    let (low, high) = match rank(pairs, alpha) {
+    let (low, high) = match lower_end(pairs, alpha) {
         Some(rank) => (means[rank], means[means.len() - 1 - rank]),
         None => (f64::NEG_INFINITY, f64::INFINITY),
     };
@@ -63,7 +63,7 @@ pub fn estimate(differences: &[f64], alpha: f64) -> Option<Estimate> {
 /// The index of the interval's lower end among the ordered means: the largest t with
 /// P(T⁺ ≤ t) ≤ `alpha`, where T⁺ is the sum of the ranks of the positive differences among `pairs`.
 /// `None` when there is no such t.
-fn rank(pairs: usize, alpha: f64) -> Option<usize> {
+fn lower_end(pairs: usize, alpha: f64) -> Option<usize> {
     if pairs > EXACT {
         let n = pairs as f64;
         let (mean, variance) = (n * (n + 1.0) / 4.0, n * (n + 1.0) * (2.0 * n + 1.0) / 24.0);
@@ -98,12 +98,12 @@ mod tests {
     fn intervals_are_those_of_published_tables() {
         // Hollander and Wolfe, table A.4: for n = 9, P(T⁺ ≥ 37) = 0.049 hence P(T⁺ ≤ 8) = 0.049,
         // and for n = 5, P(T⁺ ≤ 0) = 1/32.
-        assert_eq!(rank(9, 0.05), Some(8));
-        assert_eq!(rank(9, 0.048), Some(7));
-        assert_eq!(rank(5, 1.0 / 32.0), Some(0));
-        assert_eq!(rank(5, 1.0 / 33.0), None);
+        assert_eq!(lower_end(9, 0.05), Some(8));
+        assert_eq!(lower_end(9, 0.048), Some(7));
+        assert_eq!(lower_end(5, 1.0 / 32.0), Some(0));
+        assert_eq!(lower_end(5, 1.0 / 33.0), None);
         // For n = 20 the lower critical value at one-sided 0.01 is 43.
-        assert_eq!(rank(20, 0.01), Some(43));
+        assert_eq!(lower_end(20, 0.01), Some(43));
     }
 
     #[test]
@@ -132,15 +132,15 @@ mod tests {
 
     #[test]
     fn counting_and_the_normal_distribution_meet() {
-        let exact = rank(EXACT, 1e-3).unwrap() as f64;
+        let exact = lower_end(EXACT, 1e-3).unwrap() as f64;
         let n = EXACT as f64 + 1.0;
-        let normal = rank(EXACT + 1, 1e-3).unwrap() as f64;
+        let normal = lower_end(EXACT + 1, 1e-3).unwrap() as f64;
         assert!((normal - exact) / (n * n / 4.0) < 0.02, "{exact} {normal}");
     }
 
     #[test]
     fn outliers_and_bursts_do_not_make_a_difference_of_none() {
-        // One pair in five is disturbed by up to half its time, in runs of the same side's luck.
+        // One pair in five is disturbed by up to half its time, on either side.
         let mut rng = StdRng::seed_from_u64(7);
         let mut wrong = 0;
         for _ in 0..400 {

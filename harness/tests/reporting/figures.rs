@@ -4,7 +4,6 @@ use pointwise_harness::report::Report;
 use pointwise_harness::report::figure::bars::{Bar, Columns, Group};
 use pointwise_harness::report::figure::canvas::Marker;
 use pointwise_harness::report::figure::drawing::Figure;
-use pointwise_harness::report::figure::heat_map::{HeatMap, heat_map};
 use pointwise_harness::report::figure::line_chart::{
     LineChart, Point, Reference, Series, line_chart,
 };
@@ -136,33 +135,6 @@ fn a_line_chart_of_nothing_is_still_a_drawing() {
     let svg = line_chart(&LineChart::default()).standalone();
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
     Document::parse(&svg).unwrap();
-}
-
-#[test]
-fn heat_maps_colour_by_value_and_mark_picks() {
-    let data = HeatMap {
-        rows: vec!["one".to_owned(), "two".to_owned()],
-        columns: vec!["a".to_owned(), "b".to_owned(), "c".to_owned()],
-        cells: vec![vec![Some(1.0), Some(0.5), None], vec![Some(0.2), Some(0.74), Some(f64::NAN)]],
-        marked: vec![(0, 0), (1, 1)],
-        range: (0.5, 1.0),
-        ..HeatMap::default()
-    };
-    let svg = heat_map(&data).inline();
-    let document = Document::parse(&svg).unwrap();
-    let of = |text: &str| {
-        let titled = |node: &Node<'_, '_>| node.text().is_some_and(|t| t.starts_with(text));
-        let title = document.descendants().find(|n| n.has_tag_name("title") && titled(n)).unwrap();
-        title.parent().unwrap().attribute("class").unwrap().to_owned()
-    };
-    assert_eq!(of("one, a"), "q6");
-    assert_eq!(of("one, b"), "q0");
-    assert_eq!(of("one, c: not measured"), "none");
-    assert_eq!(of("two, a"), "q0", "what lies below the range is as pale as its end");
-    assert_eq!(of("two, b"), "q3");
-    assert_eq!(of("two, c: not measured"), "none");
-    // One more for the legend.
-    assert_eq!(with(&document, &["winner"]).len(), 3);
 }
 
 #[test]

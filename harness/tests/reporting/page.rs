@@ -77,9 +77,8 @@ fn figures_and_tables_say_what_they_are() {
         assert!(table.children().any(|node| node.has_tag_name("caption")));
     }
     let drawings: Vec<_> = document.descendants().filter(|n| n.has_tag_name("svg")).collect();
-    // Two overviews, three groups of layers of which one has a single layout, roofline, curve,
-    // kernels.
-    assert_eq!(drawings.len(), 2 + 5 + 1 + 1 + 1);
+    // Two overviews, three groups of layers of which one has a single layout, roofline, curve.
+    assert_eq!(drawings.len(), 2 + 5 + 1 + 1);
     for svg in drawings {
         for part in ["title", "desc"] {
             let node = svg.children().find(|n| n.tag_name().name() == part).unwrap();

@@ -21,10 +21,6 @@ pub struct Mode {
     pub ceiling: &'static str,
     /// The colours of contenders and layouts, by class.
     pub series: [(&'static str, &'static str); 15],
-    /// A sequence of colours from low to high values.
-    pub ramp: [&'static str; 7],
-    /// The colour of text on each colour of the ramp.
-    pub on_ramp: [&'static str; 7],
 }
 
 /// The colours for paper and light screens. Readers with protanopia, deuteranopia or tritanopia can tell
@@ -54,8 +50,6 @@ const LIGHT: Mode = Mode {
         ("nhwc", "#2f62f0"),
         ("nchw", "#c02a6b"),
     ],
-    ramp: ["#f0f4fb", "#d7e3fa", "#b4cbf6", "#8caef1", "#6690ec", "#3465d6", "#1f4fc0"],
-    on_ramp: ["#14181f", "#14181f", "#14181f", "#14181f", "#14181f", "#ffffff", "#ffffff"],
 };
 
 /// The colours for dark screens. They are chosen for the dark surface, not inverted.
@@ -83,8 +77,6 @@ const DARK: Mode = Mode {
         ("nhwc", "#5b9cff"),
         ("nchw", "#f0709f"),
     ],
-    ramp: ["#1b2029", "#1e2b45", "#213964", "#264a87", "#2f5fae", "#3a70c4", "#6ba4ff"],
-    on_ramp: ["#e9ecf1", "#e9ecf1", "#e9ecf1", "#e9ecf1", "#ffffff", "#ffffff", "#0d1014"],
 };
 
 /// Both modes, as the templates of style sheets take them.
@@ -223,9 +215,6 @@ mod tests {
             for surface in [mode.page, mode.surface] {
                 assert!(contrast(mode.ink, surface) >= 7.0);
                 assert!(contrast(mode.muted, surface) >= 4.5, "{} {surface}", mode.muted);
-            }
-            for (step, ink) in mode.ramp.iter().zip(mode.on_ramp) {
-                assert!(contrast(step, ink) >= 4.5, "{ink} on {step}");
             }
             for (class, colour) in mode.series {
                 let least = if class == "pointwise" { 4.5 } else { 2.0 };

@@ -17,9 +17,9 @@ pub(super) struct Fact {
 
 /// Lines that are collected. A fact without a value has no line.
 #[derive(Default)]
-struct Facts(Vec<Fact>);
+struct FactList(Vec<Fact>);
 
-impl Facts {
+impl FactList {
     fn add(&mut self, name: &str, value: impl Into<Option<String>>) {
         let value = value.into().filter(|value| !value.is_empty());
         self.0.extend(value.map(|value| Fact { name: name.to_owned(), value }));
@@ -51,7 +51,7 @@ pub(super) fn bandwidths(environment: &Environment, threads: usize) -> Vec<Roof>
 /// The lines on the machine.
 pub(super) fn machine(environment: &Environment) -> Vec<Fact> {
     let Environment { cpu: processor, host, timer, .. } = environment;
-    let mut facts = Facts::default();
+    let mut facts = FactList::default();
     facts.add("CPU", cpu(environment));
     facts.add("Architecture", processor.architecture.clone());
     let isas: Vec<&str> = processor.isas.iter().map(|isa| isa.name()).collect();
@@ -93,7 +93,7 @@ fn described(cache: &CacheLevel) -> String {
 /// The lines on the program.
 pub(super) fn build(environment: &Environment) -> Vec<Fact> {
     let build = &environment.build;
-    let mut facts = Facts::default();
+    let mut facts = FactList::default();
     facts.add("Version", build.version.clone());
     facts.add("Commit", build.short_commit());
     facts.add("Compiler", build.compiler.clone());
@@ -122,7 +122,7 @@ pub(super) fn limits(environment: &Environment, threads: usize) -> Vec<[String; 
 pub(super) fn settings(environment: &Environment) -> Vec<Fact> {
     let settings = &environment.settings;
     let duration = |of: std::time::Duration| time(1e9 * of.as_secs_f64());
-    let mut facts = Facts::default();
+    let mut facts = FactList::default();
     facts.add("Warm-up of each contender", duration(settings.warm_up));
     facts.add("Length of a sample, about", duration(settings.sample));
     facts.add("Time for each contender on a layer", duration(settings.budget));
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_fact_without_a_value_has_no_line() {
-        let mut facts = Facts::default();
+        let mut facts = FactList::default();
         facts.add("Flags", String::new());
         facts.add("Memory", None);
         facts.add("Version", "1".to_owned());
