@@ -97,6 +97,8 @@ struct Placed {
     at: usize,
     /// The number of its first pixel within the block.
     row: usize,
+    /// Whether its shape is that of the unit before it in the block.
+    again: bool,
 }
 
 /// Where the staged outputs of a task lie.
@@ -143,10 +145,14 @@ impl<A: Executed> Run<'_, A> {
     /// As [`Run::task`].
     unsafe fn blocks(&self, task: &Task, scratch: &mut [A::Input], stage: &mut [A::Output]) {
         let most = self.cut.units_of_block();
-        let none = Placed { unit: Unit::NONE, at: 0, row: 0 };
+        let none = Placed { unit: Unit::NONE, at: 0, row: 0, again: false };
         let mut block = Block { units: [none; Blocking::MOST_UNITS], len: 0, scratch: 0, rows: 0 };
         self.cut.for_each_unit(task.pixels.clone(), |unit| {
-            block.units[block.len] = Placed { unit, at: block.scratch, row: block.rows };
+            let again = block.units[..block.len].last().is_some_and(|before| {
+                (before.unit.shape, before.unit.uneven) == (unit.shape, unit.uneven)
+            });
+            let (at, row) = (block.scratch, block.rows);
+            block.units[block.len] = Placed { unit, at, row, again };
             if unit.shape.packed {
                 block.scratch += packed_len(&self.cut, &unit).next_multiple_of(16);
             }

@@ -1,6 +1,5 @@
 //! The tiles of one panel: their operands and destinations, and what is done to stored tiles.
 
-use crate::cut::Cut;
 use crate::cut::panels::Panel;
 use crate::cut::pixels::{Even, Pitches, Place};
 use crate::cut::tile_kind::TileKind;
@@ -21,18 +20,24 @@ const MOST_TILE: usize = 512;
 /// The most lanes of a tile of any kernel.
 const MOST_LANES: usize = 64;
 
-/// What all tiles of a panel have in common.
-struct Constant<A: Executed> {
+/// What the tiles of a panel have in common.
+struct Walk<'a, A: Executed> {
+    goal: Goal<'a, A>,
     depth: usize,
+    /// The offset of the group's first channel in the input.
+    input: usize,
     weights: *const A::Weight,
     start: *const A::Sum,
-    /// The number of outputs, with and without the padding that fills the last vector.
-    width: usize,
-    outputs: usize,
-    /// The pitches between channels and between pixels of the tiles' destination.
+    /// A residual that the tiles add.
+    in_tile: Option<&'a [A::Output]>,
+    /// The strides between channels and between pixels where the tiles store.
     channel: usize,
     pixel: usize,
     finish: A::Finish,
+    /// Whether no panel of this group has read the units before.
+    first: bool,
+    scratch: &'a [A::Input],
+    staged: Option<Stage<A::Output>>,
 }
 
 /// The pixels that a tile reads.
@@ -42,13 +47,6 @@ struct Source<T> {
     /// The pitches between pixels and between channels.
     pixel: usize,
     channel: usize,
-}
-
-/// The destination of a tile, and its residual.
-#[derive(Clone, Copy)]
-struct Target<T> {
-    y: *mut T,
-    residual: *const T,
 }
 
 /// The places of lanes that lie `step` apart.
@@ -100,8 +98,6 @@ impl<A: Executed> Run<'_, A> {
                 .residual
                 .map_or(0, |grid| group * grid.group + panel.first * grid.at.channel),
         };
-        let input = group * depth * cut.pixels.input.channel;
-        let adjacent = cut.reads_rows();
         let average = outlet.layer.average;
         let needs_pass = outlet.needs_pass();
         let later = staged.is_some() && destination.residual.is_some();
@@ -114,119 +110,151 @@ impl<A: Executed> Run<'_, A> {
             None if average => (1, shape.width),
             None => (output.at.channel, output.at.pixel),
         };
-        let constant = Constant::<A> {
+        let walk = Walk {
+            goal,
             depth,
+            input: group * depth * cut.pixels.input.channel,
             weights: weights.as_ptr(),
             start: start.as_ptr(),
-            width: shape.width,
-            outputs: shape.outputs,
+            in_tile,
             channel,
             pixel,
             finish,
+            first,
+            scratch,
+            staged,
         };
+        // SAFETY: by contract.
+        unsafe {
+            match cut.kernel.family() {
+                Family::Outputs => self.walk(&walk, units, Self::outputs_in_lanes, |tile, x| {
+                    tile.a = x;
+                }),
+                Family::Pixels => self.walk(&walk, units, Self::pixels_in_lanes, |tile, x| {
+                    tile.b = x;
+                }),
+            }
+        }
+    }
+
+    /// Runs the tiles of a panel, which `make` makes and `read` lets read other pixels.
+    ///
+    /// # Safety
+    /// As [`Run::task`].
+    #[inline(always)]
+    unsafe fn walk<T: Compiled<Output = A::Output>>(
+        &self,
+        walk: &Walk<'_, A>,
+        units: &[Placed],
+        make: impl Fn(&Self, &Walk<'_, A>, &TileKind, Nearness, Source<A::Input>) -> Tile<T>,
+        read: impl Fn(&mut Tile<T>, *const A::Input),
+    ) {
+        let cut = &self.cut;
+        let menu = T::menu(cut.kernel.isa());
+        let Goal { destination, panel, .. } = walk.goal;
+        let (outlet, shape) = (destination.outlet, &panel.shape);
+        let (output, average) = (&outlet.output, outlet.layer.average);
+        let needs_pass = outlet.needs_pass();
         // Most tiles use neither of these, so they stay uninitialized until they are used.
         let mut buffer = MaybeUninit::<[A::Output; MOST_TILE]>::uninit();
         let mut table = MaybeUninit::<[usize; MOST_LANES]>::uninit();
-        let mut known = None;
-        for (index, Placed { unit, at, row }) in units.iter().enumerate() {
-            // Consecutive units mostly have the same shape.
-            let kind = match known {
-                Some((of, kind)) if of == (unit.shape, unit.uneven) => kind,
-                _ => cut.tile_kind(shape, &unit.shape, unit.uneven),
-            };
-            known = Some(((unit.shape, unit.uneven), kind));
-            let near =
-                Nearness { fresh_weights: index == 0, fresh_pixels: first && !unit.shape.packed };
-            let x = match unit.shape.packed {
-                true if adjacent => {
-                    Source { start: scratch[*at..].as_ptr(), pixel: row_pitch(depth), channel: 1 }
-                }
-                true => {
-                    let start = scratch[*at..].as_ptr();
-                    Source { start, pixel: 1, channel: unit.shape.width }
-                }
-                false => {
-                    let Pitches { pixel, channel, .. } = cut.pixels.input;
-                    let start = self.input[input + unit.span.input..].as_ptr();
-                    Source { start, pixel, channel }
-                }
-            };
-            let at = if average { 0 } else { goal.output + output.at.at(unit.place) };
+        let made = |Placed { unit, at, .. }: &Placed, fresh_weights| {
+            let kind = cut.tile_kind(shape, &unit.shape, unit.uneven);
+            let near = Nearness { fresh_weights, fresh_pixels: walk.first && !unit.shape.packed };
+            let TileKind { rows, vectors, form, shared, .. } = kind;
+            let function = menu.tile(rows, vectors, form, shared);
+            (make(self, walk, &kind, near, self.source(walk, unit, *at)), function, kind)
+        };
+        let Some(begin) = units.first() else { return };
+        let (mut tile, mut function, mut kind) = made(begin, true);
+        for (index, placed) in units.iter().enumerate() {
+            let Placed { unit, at, row, again } = placed;
+            if *again && index > 1 {
+                // What differs is written alone: a copy of a tile that was just written would wait
+                // for each of its stores.
+                read(&mut tile, self.source(walk, unit, *at).start);
+            } else if index > 0 {
+                (tile, function, kind) = made(placed, false);
+            }
+            let at = if average { 0 } else { walk.goal.output + output.at.at(unit.place) };
             debug_assert!(average || at < destination.output.len);
             // SAFETY: `at` is an element of the output. A residual that a tile adds has the same pitches.
-            let (y, residual) = unsafe {
-                let y = match staged {
-                    Some(stage) => stage.start.add(row * stage.row + packed),
+            unsafe {
+                tile.y = match walk.staged {
+                    Some(stage) => stage.start.add(row * stage.row + walk.goal.packed),
                     None if average => buffer.as_mut_ptr().cast(),
                     None => destination.output.start.add(at),
                 };
-                (
-                    y,
-                    in_tile.map_or(core::ptr::null(), |residual| {
-                        // The residual's view may begin at another place than the output's.
-                        let base = outlet.residual.map_or(0, |grid| grid.at.at(unit.place));
-                        residual.as_ptr().add(goal.residual + base)
-                    }),
-                )
-            };
-            let target = Target { y, residual };
-            if cut.kernel.family() == Family::Outputs {
-                let tile = self.outputs_in_lanes(&constant, &kind, near, x, target);
-                // SAFETY: by construction the spans and panels lie inside the tensors (or the
-                // buffer), and so does every element that the tile addresses. Packed operands are
-                // whole panels.
-                unsafe { compute(cut, &kind, &tile) };
-            } else {
-                let lanes = if kind.store == Store::Scattered {
-                    let first = output.at.at(unit.place);
-                    let table = table.write([0; MOST_LANES]);
-                    // The difference wraps around if the view's pitches are not in the usual order,
-                    // such as images that lie closer together than rows.
-                    self.places(unit, |i, place| {
-                        table[i] = output.at.at(place).wrapping_sub(first);
-                    });
-                    Offsets::Table(table.as_ptr())
-                } else {
-                    evenly(pixel)
-                };
-                let tile = self.pixels_in_lanes(&constant, &kind, near, x, target, lanes);
-                // SAFETY: as above. A table has an offset for each pixel of the unit.
-                unsafe { compute(cut, &kind, &tile) };
+                if let Some(residual) = walk.in_tile {
+                    // The residual's view may begin at another place than the output's.
+                    let base = outlet.residual.map_or(0, |grid| grid.at.at(unit.place));
+                    tile.residual = residual.as_ptr().add(walk.goal.residual + base);
+                }
             }
-            // SAFETY: the elements of the pass and of the sums are those that the tile has stored.
+            if kind.store == Store::Scattered {
+                let first = output.at.at(unit.place);
+                let table = table.write([0; MOST_LANES]);
+                // The difference wraps around if the view's pitches are not in the usual order,
+                // such as images that lie closer together than rows.
+                self.places(unit, |i, place| {
+                    table[i] = output.at.at(place).wrapping_sub(first);
+                });
+                tile.y_lanes = Offsets::Table(table.as_ptr());
+            }
+            #[cfg(test)]
+            super::trace::note(&kind);
+            // SAFETY: by construction the spans and panels lie inside the tensors (or the buffer),
+            // and so does every element that the tile addresses. Packed operands are whole panels. A
+            // table has an offset for each pixel of the unit. The elements of the pass and of the sums
+            // are those that the tile has stored.
             unsafe {
+                function(&tile);
                 if needs_pass {
-                    self.pass(&goal, unit, y, [channel, pixel]);
+                    self.pass(&walk.goal, unit, tile.y, [walk.channel, walk.pixel]);
                 }
                 if average {
-                    self.add_to_averages(&goal, unit, y);
+                    self.add_to_averages(&walk.goal, unit, tile.y);
                 }
             }
         }
     }
 
-    /// A tile whose pixels are broadcast.
+    /// Where the tiles of a unit read its pixels, which lie from `at` on in scratch if they are packed.
+    #[inline(always)]
+    fn source(&self, walk: &Walk<'_, A>, unit: &Unit, at: usize) -> Source<A::Input> {
+        if unit.shape.packed {
+            let start = walk.scratch[at..].as_ptr();
+            return match self.cut.reads_rows() {
+                true => Source { start, pixel: row_pitch(walk.depth), channel: 1 },
+                false => Source { start, pixel: 1, channel: unit.shape.width },
+            };
+        }
+        let Pitches { pixel, channel, .. } = self.cut.pixels.input;
+        Source { start: self.input[walk.input + unit.span.input..].as_ptr(), pixel, channel }
+    }
+
+    /// A tile whose pixels are broadcast, but for where it is stored.
     #[inline(always)]
     fn outputs_in_lanes(
         &self,
-        c: &Constant<A>,
+        c: &Walk<'_, A>,
         kind: &TileKind,
         near: Nearness,
         x: Source<A::Input>,
-        Target { y, residual }: Target<A::Output>,
     ) -> Tile<A::OutputsInLanes> {
-        let sizes = [kind.rows, x.pixel, c.width];
+        let width = c.goal.panel.shape.width;
+        let sizes = [kind.rows, x.pixel, width];
         Tile {
             depth: c.depth,
             a: x.start,
             a_row: x.pixel,
             a_step: x.channel,
             b: c.weights,
-            b_step: c.width,
+            b_step: width,
             start: c.start,
             start_by_row: false,
-            y,
-            residual,
+            y: core::ptr::null_mut(),
+            residual: core::ptr::null(),
             y_row: c.pixel,
             y_lanes: evenly(c.channel),
             lanes: kind.lanes,
@@ -237,18 +265,17 @@ impl<A: Executed> Run<'_, A> {
         }
     }
 
-    /// A tile whose weights are broadcast. Its pixels are stored at the places of `y_lanes`.
+    /// A tile whose weights are broadcast, but for where it is stored.
     #[inline(always)]
     fn pixels_in_lanes(
         &self,
-        c: &Constant<A>,
+        c: &Walk<'_, A>,
         kind: &TileKind,
         near: Nearness,
         x: Source<A::Input>,
-        Target { y, residual }: Target<A::Output>,
-        y_lanes: Offsets,
     ) -> Tile<A::PixelsInLanes> {
-        let worth_asking = c.outputs >= self.tuning.ask_outputs;
+        let panel = c.goal.panel.shape;
+        let worth_asking = panel.outputs >= self.tuning.ask_outputs;
         let near = Nearness { fresh_pixels: near.fresh_pixels && worth_asking, ..near };
         let width = kind.vectors * self.cut.kernel.isa().lanes();
         let element = size_of::<A::Input>();
@@ -256,19 +283,19 @@ impl<A: Executed> Run<'_, A> {
             depth: c.depth,
             a: c.weights,
             a_row: 1,
-            a_step: c.width,
+            a_step: panel.width,
             b: x.start,
             b_step: x.channel,
             start: c.start,
             start_by_row: true,
-            y,
-            residual,
+            y: core::ptr::null_mut(),
+            residual: core::ptr::null(),
             y_row: c.channel,
-            y_lanes,
+            y_lanes: evenly(c.pixel),
             lanes: kind.lanes,
             store: kind.store,
             finish: c.finish,
-            ahead: of_broadcast_weights(near, &self.tuning, c.width, width, element),
+            ahead: of_broadcast_weights(near, &self.tuning, panel.width, width, element),
             staggered: self.tuning.stagger_steps,
         }
     }
@@ -341,18 +368,4 @@ impl<A: Executed> Run<'_, A> {
             first += pixels;
         }
     }
-}
-
-/// Computes a tile of one kind.
-///
-/// # Safety
-/// As [`TileFn`](crate::micro::operands::TileFn) says.
-#[inline]
-unsafe fn compute<T: Compiled>(cut: &Cut<'_>, kind: &TileKind, tile: &Tile<T>) {
-    #[cfg(test)]
-    super::trace::note(kind);
-    let &TileKind { rows, vectors, form, shared, .. } = kind;
-    let function = T::menu(cut.kernel.isa()).tile(rows, vectors, form, shared);
-    // SAFETY: by contract.
-    unsafe { function(tile) };
 }
