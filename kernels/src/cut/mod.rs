@@ -103,11 +103,13 @@ impl Cut<'_> {
     pub(crate) fn staged_row(&self) -> Option<usize> {
         let [outlet] = self.outlets else { return None };
         let layer = &outlet.layer;
+        if layer.groups == 1 {
+            return None;
+        }
         let adjacent = outlet.output.at.channel == if layer.shuffle { layer.groups } else { 1 };
         let padded = self.panels.padded();
         let ragged = padded != layer.k / layer.groups;
-        (layer.groups > 1
-            && adjacent
+        (adjacent
             // Masked stores of a part of a vector are as fast as stores of whole vectors.
             && (layer.shuffle || (ragged && !self.kernel.has_masks()))
             && self.kernel.family() == Family::Outputs

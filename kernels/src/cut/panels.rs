@@ -23,6 +23,10 @@ pub(crate) struct Panels {
     pub(crate) groups: usize,
     /// The outputs of each outlet.
     pub(crate) parts: Vec<Part>,
+    /// Inputs of a group.
+    depth: usize,
+    /// Outputs of a group, with those that only fill the last vectors of outlets.
+    padded: usize,
 }
 
 /// The outputs of one outlet, and which parameters they have.
@@ -83,12 +87,17 @@ impl Panels {
             c: 0,
             groups: 1,
             parts: Vec::new(),
+            depth: 0,
+            padded: 0,
         };
         for layer in layers {
             (panels.c, panels.groups) = (layer.c, layer.groups);
             let slopes = layer.activation == Activation::Prelu;
             panels.parts.push(Part { k: layer.k, bias: layer.bias, slopes });
         }
+        panels.depth = panels.c / panels.groups;
+        let outputs = panels.parts.iter().map(|part| part.k / panels.groups);
+        panels.padded = outputs.map(|outputs| outputs.next_multiple_of(lanes)).sum();
         panels
     }
 
@@ -161,11 +170,11 @@ impl Panels {
 
     /// The outputs of a group, with the padding that fills the last vector of each outlet.
     pub(crate) fn padded(&self) -> usize {
-        self.parts.iter().map(|part| (part.k / self.groups).next_multiple_of(self.lanes)).sum()
+        self.padded
     }
 
     /// The inputs of a group.
     pub(crate) fn depth(&self) -> usize {
-        self.c / self.groups
+        self.depth
     }
 }

@@ -68,7 +68,8 @@ impl Cut<'_> {
         } else {
             Store::Partial
         };
-        let vectors = width / lanes_of_isa;
+        // A power of two: a shift, since this is asked for each panel.
+        let vectors = width >> lanes_of_isa.trailing_zeros();
         let shared = (width - wanted) * 2 >= lanes_of_isa
             && form != PLANES
             && self.kernel.shares_vectors(vectors);

@@ -19,6 +19,7 @@
 
 mod ahead;
 mod averages;
+mod block;
 mod border;
 mod epilogue;
 pub(crate) mod executed;
@@ -32,16 +33,15 @@ mod unstage;
 
 use crate::cpu::Tuning;
 use crate::cut::Cut;
-use crate::cut::blocking::Blocking;
 use crate::cut::outlet::Outlet;
 use crate::cut::panels::Panel;
 use crate::cut::split::Task;
-use crate::cut::units::Unit;
 use crate::describe::error::Error;
 use crate::describe::layer::{Layer, Shape};
 use crate::micro::registry::Family;
 use crate::pack::pixels::{pack_unit, packed_len, row_pitch};
 use crate::pack::weights::Packed;
+use block::{Block, Placed};
 use executed::Executed;
 use scratch::with_scratch;
 
@@ -78,28 +78,6 @@ pub(crate) struct Output<T> {
 unsafe impl<T: Send> Send for Output<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Output<T> {}
-
-/// The units of a block, and the scratch that they need.
-struct Block {
-    units: [Placed; Blocking::MOST_UNITS],
-    len: usize,
-    /// The number of scratch elements that are taken.
-    scratch: usize,
-    /// The number of pixels, each of which has a row of staged outputs.
-    rows: usize,
-}
-
-/// A unit of a block.
-#[derive(Clone, Copy)]
-struct Placed {
-    unit: Unit,
-    /// The place in scratch where its packed pixels begin, if they are packed.
-    at: usize,
-    /// The number of its first pixel within the block.
-    row: usize,
-    /// Whether its shape is that of the unit before it in the block.
-    again: bool,
-}
 
 /// Where the staged outputs of a task lie.
 #[derive(Clone, Copy)]
@@ -145,43 +123,35 @@ impl<A: Executed> Run<'_, A> {
     /// As [`Run::task`].
     unsafe fn blocks(&self, task: &Task, scratch: &mut [A::Input], stage: &mut [A::Output]) {
         let most = self.cut.units_of_block();
-        let none = Placed { unit: Unit::NONE, at: 0, row: 0, again: false };
-        let mut block = Block { units: [none; Blocking::MOST_UNITS], len: 0, scratch: 0, rows: 0 };
+        let mut block = Block::new();
         self.cut.for_each_unit(task.pixels.clone(), |unit| {
-            let again = block.units[..block.len].last().is_some_and(|before| {
-                (before.unit.shape, before.unit.uneven) == (unit.shape, unit.uneven)
-            });
-            let (at, row) = (block.scratch, block.rows);
-            block.units[block.len] = Placed { unit, at, row, again };
-            if unit.shape.packed {
-                block.scratch += packed_len(&self.cut, &unit).next_multiple_of(16);
-            }
-            block.rows += unit.shape.pixels;
-            block.len += 1;
-            if block.len == most {
+            let packed = if unit.shape.packed { packed_len(&self.cut, &unit) } else { 0 };
+            block.push(unit, packed);
+            if block.units().len() == most {
                 // SAFETY: by contract.
-                unsafe { self.block(task, &mut block, scratch, stage) };
+                unsafe { self.block(task, &block, scratch, stage) };
+                block.clear();
             }
         });
-        if block.len > 0 {
+        if !block.units().is_empty() {
             // SAFETY: by contract.
-            unsafe { self.block(task, &mut block, scratch, stage) };
+            unsafe { self.block(task, &block, scratch, stage) };
         }
     }
 
-    /// Packs the units of a block that need it, runs every tile of the block, and empties the block.
+    /// Packs the units of a block that need it, and runs every tile of the block.
     ///
     /// # Safety
     /// As [`Run::task`].
     unsafe fn block(
         &self,
         task: &Task,
-        block: &mut Block,
+        block: &Block,
         scratch: &mut [A::Input],
         stage: &mut [A::Output],
     ) {
         let staged = self.cut.staged_row().map(|row| Stage { start: stage.as_mut_ptr(), row });
-        let units = &block.units[..block.len];
+        let units = block.units();
         for group in 0..self.layer.groups {
             let input = group * self.cut.depth() * self.cut.pixels.input.channel;
             for Placed { unit, at, .. } in units.iter().filter(|placed| placed.unit.shape.packed) {
@@ -198,7 +168,6 @@ impl<A: Executed> Run<'_, A> {
             // SAFETY: by contract; the tiles have just filled those rows.
             unsafe { self.unstage(task, units, stage) };
         }
-        (block.len, block.rows, block.scratch) = (0, 0, 0);
     }
 }
 

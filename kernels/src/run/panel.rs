@@ -10,9 +10,10 @@ use crate::micro::operands::{Offsets, Store, Tile};
 use crate::micro::registry::Family;
 use crate::pack::pixels::row_pitch;
 use crate::run::ahead::{Nearness, of_broadcast_pixels, of_broadcast_weights};
+use crate::run::block::Placed;
 use crate::run::epilogue::Pass;
 use crate::run::executed::Executed;
-use crate::run::{Destination, Placed, Run, Stage};
+use crate::run::{Destination, Run, Stage};
 use core::mem::MaybeUninit;
 
 /// The most elements of a tile of any kernel.

@@ -1,9 +1,10 @@
 //! Unstaging: copying the staged outputs of a block to the output.
 
 use crate::cut::split::Task;
+use crate::run::block::Placed;
 use crate::run::executed::Executed;
 use crate::run::rows::Staged;
-use crate::run::{Destination, Placed, Run, Stage};
+use crate::run::{Destination, Run, Stage};
 
 impl<A: Executed> Run<'_, A> {
     /// Copies the staged outputs of a block to the output.
